@@ -1,0 +1,141 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"iter"
+)
+
+// Meta is embedded in every stored type. Version belongs to the engine and is
+// not part of the body.
+type Meta struct {
+	ID      string `json:"id"`
+	Version uint64 `json:"-"`
+}
+
+func (m *Meta) meta() *Meta { return m } //nolint:unused // Table calls it through Record
+
+// Record is a pointer to a type that embeds Meta and names its own keys.
+type Record[T any] interface {
+	*T
+	meta() *Meta
+	// Keys returns the index keys of the record as it is now. It is called on
+	// every Put and must depend on nothing but the record.
+	Keys() Keys
+}
+
+// Table is a typed view of a collection.
+type Table[T any, P Record[T]] struct{ coll *Coll }
+
+// NewTable declares a collection of T.
+func NewTable[T any, P Record[T]](name string, indexes ...Index) *Table[T, P] {
+	t := &Table[T, P]{coll: &Coll{Name: name, Indexes: indexes}}
+	t.coll.Rekey = func(id string, body []byte) (Keys, error) {
+		p, err := t.decode(Doc{ID: id, Body: body})
+		if err != nil {
+			return nil, err
+		}
+		return p.Keys(), nil
+	}
+	return t
+}
+
+// Coll returns the collection, for opening an engine and for Watch.
+func (t *Table[T, P]) Coll() *Coll { return t.coll }
+
+// Get returns the record with this id, or ErrNotFound.
+func (t *Table[T, P]) Get(tx Tx, id string) (P, error) {
+	d, err := tx.Get(t.coll, id)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", t.coll.Name, id, err)
+	}
+	return t.decode(d)
+}
+
+// Put writes p and sets its new version. A record without an id gets one.
+func (t *Table[T, P]) Put(tx Tx, p P) error {
+	m := p.meta()
+	if m.ID == "" {
+		m.ID = NewID()
+	}
+	body, err := encode(p)
+	if err != nil {
+		return fmt.Errorf("encode %s %s: %w", t.coll.Name, m.ID, err)
+	}
+	v, err := tx.Put(t.coll, Doc{ID: m.ID, Version: m.Version, Body: body, Keys: p.Keys()})
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", t.coll.Name, m.ID, err)
+	}
+	m.Version = v
+	return nil
+}
+
+// Delete removes p, which must not have changed since it was read.
+func (t *Table[T, P]) Delete(tx Tx, p P) error {
+	m := p.meta()
+	if err := tx.Delete(t.coll, m.ID, m.Version); err != nil {
+		return fmt.Errorf("%s %s: %w", t.coll.Name, m.ID, err)
+	}
+	return nil
+}
+
+// Scan yields records in the order of r; an error ends it.
+func (t *Table[T, P]) Scan(tx Tx, r Range) iter.Seq2[P, error] {
+	return func(yield func(P, error) bool) {
+		for d, err := range tx.Scan(t.coll, r) {
+			if err != nil {
+				yield(nil, fmt.Errorf("scan %s: %w", t.coll.Name, err))
+				return
+			}
+			p, err := t.decode(d)
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// First returns the first record of r, or ErrNotFound.
+func (t *Table[T, P]) First(tx Tx, r Range) (P, error) {
+	r.Limit = 1
+	for p, err := range t.Scan(tx, r) {
+		return p, err
+	}
+	// Without the key, which may be somebody's address and end up in a log.
+	return nil, fmt.Errorf("%s by %s: %w", t.coll.Name, r.Index, ErrNotFound)
+}
+
+// Find returns the record whose key in this index is exactly key, or
+// ErrNotFound. Nothing has an empty key.
+func (t *Table[T, P]) Find(tx Tx, index, key string) (P, error) {
+	r := Range{Index: index, From: key, To: key + "\x00"}
+	if ix, _ := t.coll.Index(index); ix.Multi {
+		if key == "" {
+			return nil, fmt.Errorf("%s by %s: %w", t.coll.Name, index, ErrNotFound)
+		}
+		r = Range{Index: index, Prefix: key}
+	}
+	return t.First(tx, r)
+}
+
+// encode writes v as JSON for people and tools to read: without the escapes that
+// only pages need, which make a text of angle brackets six times as long.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (t *Table[T, P]) decode(d Doc) (P, error) {
+	p := P(new(T))
+	if err := json.Unmarshal(d.Body, p); err != nil {
+		return nil, fmt.Errorf("decode %s %s: %w", t.coll.Name, d.ID, err)
+	}
+	*p.meta() = Meta{ID: d.ID, Version: d.Version}
+	return p, nil
+}
