@@ -1,0 +1,190 @@
+// Package channels is the vocabulary of messages and the contract of a door: what
+// a channel takes in, what it sends, and what it must promise. It knows nothing
+// of cases, queues or stores; adapters import it and nothing else of ours.
+package channels
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Kind names a sort of channel.
+type Kind string
+
+// The kinds that exist. A configured account is a channel, "webchat:site".
+const (
+	Email    Kind = "email"
+	SMS      Kind = "sms"
+	Telegram Kind = "telegram"
+	WebChat  Kind = "webchat"
+	Voice    Kind = "voice"
+	Desk     Kind = "desk" // a case entered by an operator or over the API
+)
+
+// Hosted says that conversations of this kind live with us rather than at a
+// provider, so that each of their messages needs a place in a Thread.
+func (k Kind) Hosted() bool { return k == WebChat }
+
+// IsDesk says that a channel's id stands for a case entered by hand, on which
+// nothing can be sent: "desk:walk_in".
+func IsDesk(channelID string) bool { return strings.HasPrefix(channelID, string(Desk)+":") }
+
+// Threaded says that everything an address of this kind writes is one
+// conversation, so that a message joins its newest open case by itself. Mail is
+// not: two mails of one person may be two matters.
+func (k Kind) Threaded() bool { return k != Email && k != Desk }
+
+// Address is one end of a conversation. Handle is canonical: an E.164 number, an
+// address with lower-cased domain, a chat id, a visitor id.
+type Address struct {
+	Kind   Kind   `json:"kind"`
+	Handle string `json:"handle"`
+	Name   string `json:"name,omitempty"`
+}
+
+// Key identifies the address; the name does not count.
+func (a Address) Key() string { return string(a.Kind) + ":" + a.Handle }
+
+// File is an attachment whose bytes are durable already, under their hash.
+type File struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // media type, sniffed by us
+	Size int64  `json:"size"` // bytes
+	Blob string `json:"blob"` // the hash it is kept under
+}
+
+// Button is a choice offered with a message; Data comes back when it is pressed.
+type Button struct {
+	Label string `json:"label"`
+	Data  string `json:"data"`
+}
+
+// Body is what a message says. Text is always there, in valid UTF-8.
+type Body struct {
+	Subject string   `json:"subject,omitempty"`
+	Text    string   `json:"text"`
+	HTML    string   `json:"html,omitempty"` // as received: sanitise before showing
+	Lang    string   `json:"lang,omitempty"` // BCP 47, when the door knows it
+	Files   []File   `json:"files,omitempty"`
+	Buttons []Button `json:"buttons,omitempty"`
+}
+
+// Inbound is a message that a door has received.
+type Inbound struct {
+	Channel    string  // the channel's id
+	ExternalID string  // the same for every repeat of this message on this channel
+	From       Address // whom to answer
+	To         []Address
+	Answers    []string // ids of earlier messages that this one answers, nearest first
+	Auto       bool     // sent by a machine: store it, never answer it
+	Body       Body
+	Facts      map[string]string // what the door knows besides: "page", "product", ...
+	SentAt     time.Time
+	Received   time.Time
+	Broken     string                        // why it could not be read in full; such a message is flagged
+	Source     func() (io.ReadCloser, error) // the raw form, nil when Body is all there is
+	Cursor     []byte                        // stored for this channel in the same commit; nil leaves it
+}
+
+// Outbound is a message to send. ID is stable across retries.
+type Outbound struct {
+	ID      string
+	Channel string
+	To      Address
+	Answers []string
+	Case    string // the case's number, as the customer may see it
+	Auto    bool   // written by a rule or a status, not by a person
+	Status  string // the label of the status this message tells of, when it tells of one
+	Body    Body
+}
+
+// State is how far a message has come. States only go forward; see Later.
+type State string
+
+// States of delivery, in the order they are reached.
+const (
+	Queued      State = "queued"
+	Sending     State = "sending"
+	Uncertain   State = "uncertain" // the provider may or may not have it
+	Sent        State = "sent"      // the provider has it
+	Delivered   State = "delivered"
+	Read        State = "read"
+	Undelivered State = "undelivered"
+	Failed      State = "failed"
+)
+
+// Receipt is a provider's word on a message that was sent.
+type Receipt struct {
+	Channel    string
+	OutboundID string
+	ProviderID string
+	State      State
+	Code       string // the provider's, for people to look up
+	Detail     string // without message text or addresses
+	At         time.Time
+}
+
+// Channel is an open door.
+type Channel interface {
+	// Run receives until ctx is done and then returns nil. It hands every
+	// message to in and acknowledges to the provider only after nil.
+	Run(ctx context.Context, in Sink) error
+	// Send hands m to the provider. Errors are *SendError.
+	Send(ctx context.Context, m Outbound) (Receipt, error)
+}
+
+// Sink is where doors put what they receive. A nil answer means durably stored:
+// only then may the door acknowledge. Repeats are answered nil, too.
+type Sink interface {
+	Message(ctx context.Context, m Inbound) error
+	Receipt(ctx context.Context, r Receipt) error
+}
+
+// Web is a door that also speaks HTTP to the outside. Handler serves the paths
+// below Prefix ("/chat/").
+type Web interface {
+	Prefix() string
+	Handler(in Sink) http.Handler
+}
+
+// Prober is a door that can try its counterpart.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
+// Typer is a door that can show the customer that somebody is writing.
+type Typer interface {
+	Typing(ctx context.Context, to Address) error
+}
+
+// Counter is a door that counts what it does. Names are the field's, in lower
+// case ("messages", "bad_frames"); counts only grow.
+type Counter interface{ Counts() map[string]int64 }
+
+// Config is the decoded configuration of one channel, and opens it.
+type Config interface {
+	// Validate returns every fault, joined; each is a *FieldError.
+	Validate() error
+	Open(env Env) (Channel, error)
+}
+
+// Kinds lists what can be configured. It is a literal in cmd and passed down.
+type Kinds map[Kind]func() Config
+
+// Env is what a door gets from the house.
+type Env struct {
+	ID        string         // the channel's id, "webchat:site"
+	PublicURL string         // how the outside reaches us, without a trailing slash
+	Proxies   []netip.Prefix // whose X-Forwarded-For header is believed
+	Log       *slog.Logger
+	Now       func() time.Time
+	State     Memory
+	Files     Files
+	Threads   Threads            // for hosted kinds
+	Check     func(point string) // called at named points; tests kill the process there
+}
