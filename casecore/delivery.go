@@ -1,0 +1,100 @@
+package casecore
+
+import (
+	"slices"
+
+	"casewire/casecore/store"
+	"casewire/channels"
+)
+
+// maxAttempts is how many tries a message remembers. A channel that is out for
+// days makes more; then the oldest but the first go.
+const maxAttempts = 40
+
+// Attempted records a try at delivering a message: a new one, or what became of
+// the one with this number. A receipt that came before it is not set back. It
+// returns the message as written.
+func (l *Ledger) Attempted(tx store.Tx, messageID string, a Attempt) (*Message, error) {
+	m, err := Messages.Get(tx, messageID)
+	if err != nil {
+		return nil, err
+	}
+	if m.Delivery == nil {
+		m.Delivery = &Delivery{State: channels.Queued, At: m.At}
+	}
+	d := m.Delivery
+	i := slices.IndexFunc(d.Attempts, func(b Attempt) bool { return b.No == a.No })
+	switch {
+	case i < 0:
+		d.Attempts = append(d.Attempts, a)
+		if len(d.Attempts) > maxAttempts {
+			d.Attempts = slices.Delete(d.Attempts, 1, 2)
+		}
+	case !reported(d.Attempts[i].State):
+		a.At = d.Attempts[i].At
+		d.Attempts[i] = a
+	case a.ProviderID != "":
+		d.Attempts[i].ProviderID = a.ProviderID
+	}
+	if !reported(d.State) {
+		d.State, d.At = a.State, l.Now()
+	}
+	return m, Messages.Put(tx, m)
+}
+
+// Receipted records a provider's word on a message. Words come late, twice and in
+// any order: what is no news (channels.Later) changes nothing, and the answer is
+// false.
+func (l *Ledger) Receipted(tx store.Tx, messageID string, r channels.Receipt) (bool, error) {
+	m, err := Messages.Get(tx, messageID)
+	if err != nil {
+		return false, err
+	}
+	d := m.Delivery
+	if d == nil || !channels.Later(d.State, r.State) {
+		return false, nil
+	}
+	if i := len(d.Attempts) - 1; i >= 0 {
+		a := &d.Attempts[i]
+		a.State, a.Code, a.Detail = r.State, r.Code, r.Detail
+		if r.ProviderID != "" {
+			a.ProviderID = r.ProviderID
+		}
+	}
+	d.State, d.At = r.State, l.Now()
+	return true, Messages.Put(tx, m)
+}
+
+// Undelivered adds to the timeline that a message did not arrive and is not tried
+// any more.
+func (l *Ledger) Undelivered(tx store.Tx, by Actor, m *Message, reason string) error {
+	return l.undelivered(tx, by, m.Case, Event{To: reason, Message: m.ID, Template: m.Template})
+}
+
+// Untold adds to the timeline that the customer could not be told something at
+// all: there is no message that failed.
+func (l *Ledger) Untold(tx store.Tx, by Actor, caseID, template, reason string) error {
+	return l.undelivered(tx, by, caseID, Event{To: reason, Template: template})
+}
+
+func (l *Ledger) undelivered(tx store.Tx, by Actor, caseID string, e Event) error {
+	c, err := Cases.Get(tx, caseID)
+	if err != nil {
+		return err
+	}
+	e.Kind = Undelivered
+	if err := l.record(tx, by, c, e); err != nil {
+		return err
+	}
+	return Cases.Put(tx, c)
+}
+
+// reported says that a state came from the provider's own report, or is the end:
+// what the sender learns later does not change it.
+func reported(s channels.State) bool {
+	switch s {
+	case channels.Delivered, channels.Read, channels.Undelivered, channels.Failed:
+		return true
+	}
+	return false
+}

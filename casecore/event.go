@@ -1,0 +1,114 @@
+package casecore
+
+import (
+	"time"
+
+	"casewire/casecore/flow"
+	"casewire/casecore/store"
+)
+
+// EventKind says what happened to a case.
+type EventKind string
+
+// Events. From and To of each are given behind it.
+const (
+	Opened      EventKind = "opened"      // To: queue
+	Received    EventKind = "received"    // a message of the customer joined
+	Answered    EventKind = "answered"    // an operator wrote to the customer
+	Told        EventKind = "told"        // a notice to the customer was written; To: template
+	Noted       EventKind = "noted"       // a note for colleagues
+	Claimed     EventKind = "claimed"     // To: operator; ClaimNo
+	Released    EventKind = "released"    // From: operator
+	Transferred EventKind = "transferred" // From, To: queues
+	Assigned    EventKind = "assigned"    // From, To: operators; ClaimNo
+	Moved       EventKind = "status"      // From, To: statuses
+	Reopened    EventKind = "reopened"    // From, To: statuses
+	Edited      EventKind = "edited"      // To: names of what changed
+	Undelivered EventKind = "undelivered" // a message did not arrive; To: the reason
+)
+
+// PendingNotify marks events that the post room has yet to read. A mark and not a
+// cursor: commits of several nodes do not land in the order of their ids, so a
+// cursor could step over a late one.
+const PendingNotify = "notify"
+
+// Event is one entry of a case's timeline. Events are only ever added; Pending is
+// the one field that changes.
+type Event struct {
+	store.Meta
+	Case      string    `json:"case"` // id
+	Seq       int64     `json:"seq"`  // within the case, from 1
+	Kind      EventKind `json:"kind"`
+	At        time.Time `json:"at"`
+	Actor     string    `json:"actor"`
+	ActorName string    `json:"actor_name,omitempty"`
+	From      string    `json:"from,omitempty"`
+	To        string    `json:"to,omitempty"`
+	ToName    string    `json:"to_name,omitempty"` // of the operator in To
+	ClaimNo   int64     `json:"claim_no,omitempty"`
+	Message   string    `json:"message,omitempty"`  // id
+	Template  string    `json:"template,omitempty"` // Opened: what the rule answers with, in place of the usual receipt
+	Auto      bool      `json:"auto,omitempty"`     // Opened by an automatic message, which is never answered
+	Reason    string    `json:"reason,omitempty"`
+	Trace     *Trace    `json:"trace,omitempty"`
+	Pending   []string  `json:"pending,omitempty"`
+}
+
+// Keys of an event: case and sequence, unique; pending by reader.
+func (e *Event) Keys() store.Keys {
+	k := store.Keys{}
+	k.Set("case", store.Join(e.Case, store.NumberKey(e.Seq)))
+	for _, p := range e.Pending {
+		k.Add("pending", p)
+	}
+	return k
+}
+
+// Events is the table of events.
+var Events = store.NewTable[Event]("event",
+	store.Index{Name: "case", Unique: true},
+	store.Index{Name: "pending", Multi: true},
+)
+
+// Span is a stretch of time that a case spent in one status.
+type Span struct {
+	Status   string
+	From, To time.Time // To is zero while it lasts
+}
+
+// Spans returns the time in each status, in order, out of a case's events.
+func Spans(initial string, events []*Event) []Span {
+	var out []Span
+	enter := func(status string, at time.Time) {
+		if n := len(out); n > 0 {
+			out[n-1].To = at
+		}
+		out = append(out, Span{Status: status, From: at})
+	}
+	for _, e := range events {
+		switch e.Kind {
+		case Opened:
+			enter(initial, e.At)
+		case Moved, Reopened:
+			enter(e.To, e.At)
+		}
+	}
+	return out
+}
+
+// Spent adds up the time in each status until now. With only running statuses
+// counted (f not nil) it is the time on the SLA clock.
+func Spent(spans []Span, f *flow.Flow, now time.Time) map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for _, s := range spans {
+		if f != nil && f.Status(s.Status).Paused {
+			continue
+		}
+		to := s.To
+		if to.IsZero() {
+			to = now
+		}
+		out[s.Status] += to.Sub(s.From)
+	}
+	return out
+}
