@@ -1,0 +1,219 @@
+// Package intake turns an inbound message into a case, in one transaction: stored
+// once, joined to its conversation or routed as a new case, with the reason kept.
+// It is the Sink behind every door and knows no door.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/blob"
+	"casewire/casecore/flow"
+	"casewire/casecore/lang"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/routing"
+)
+
+// Intake takes messages in. It is safe for concurrent use.
+type Intake struct {
+	store  store.Store
+	ledger *casecore.Ledger
+	router func() *routing.Router
+	blobs  blob.Store
+	o      Options
+
+	taken, repeats atomic.Uint64
+}
+
+// Options of an Intake.
+type Options struct {
+	Lang  func() string // of customers whose language nothing tells; nil: lang.Fallback
+	Log   *slog.Logger
+	Check func(point string) // called at named points; tests kill the process there
+}
+
+// by is who opens cases and adds messages on behalf of customers.
+var by = casecore.System("intake")
+
+// New returns an Intake that writes to st.
+func New(st store.Store, l *casecore.Ledger, router func() *routing.Router, blobs blob.Store, o Options) *Intake {
+	if o.Lang == nil {
+		o.Lang = func() string { return lang.Fallback }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Check == nil {
+		o.Check = func(string) {}
+	}
+	return &Intake{store: st, ledger: l, router: router, blobs: blobs, o: o}
+}
+
+// Result is what became of a message.
+type Result struct {
+	Case    *casecore.Case
+	Message *casecore.Message
+	New     bool // a case was opened
+	Repeat  bool // it had been taken in before
+}
+
+// Message stores m durably and exactly once (channels.Sink). An error means that
+// nothing happened and the door must offer it again.
+func (in *Intake) Message(ctx context.Context, m channels.Inbound) error {
+	_, err := in.Take(ctx, m)
+	return err
+}
+
+// Take is Message with its result.
+func (in *Intake) Take(ctx context.Context, m channels.Inbound) (*Result, error) {
+	p, err := in.prepare(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("take in from %s: %w", m.Channel, err)
+	}
+	in.o.Check("intake.before-commit")
+	var res *Result
+	err = in.store.Update(ctx, func(tx store.Tx) (err error) {
+		res, err = in.put(tx, p)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take in from %s: %w", m.Channel, err)
+	}
+	in.o.Check("intake.after-commit")
+	if res.Repeat {
+		in.repeats.Add(1)
+	} else {
+		in.taken.Add(1)
+	}
+	in.o.Log.Debug("message taken in", "channel", m.Channel, "case", res.Case.CaseNumber(), "new", res.New, "repeat", res.Repeat)
+	return res, nil
+}
+
+// Taken counts the messages taken in since the start.
+func (in *Intake) Taken() uint64 { return in.taken.Load() }
+
+// Repeats counts the messages that had been taken in before.
+func (in *Intake) Repeats() uint64 { return in.repeats.Load() }
+
+// put is the transaction: all or nothing.
+func (in *Intake) put(tx store.Tx, p *prepared) (*Result, error) {
+	if p.in.Cursor != nil {
+		if err := casecore.SaveCursor(tx, p.in.Channel, p.in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	before, err := repeat(tx, p)
+	if before != nil || err != nil {
+		return before, err
+	}
+	m := p.message
+	who, err := identify(tx, p, &m)
+	if err != nil {
+		return nil, err
+	}
+	c, err := in.conversation(tx, p)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		c, stored, err := in.ledger.Append(tx, by, c.ID, m)
+		return &Result{Case: c, Message: stored}, err
+	}
+	c, stored, err := in.ledger.Open(tx, by, p.draft(who, in.o.Lang()), m)
+	return &Result{Case: c, Message: stored, New: true}, err
+}
+
+// repeat returns what became of the message when it was taken in before.
+func repeat(tx store.Tx, p *prepared) (*Result, error) {
+	m, err := casecore.Messages.Find(tx, "external", casecore.ExternalKey(p.in.Channel, p.in.ExternalID))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := casecore.Cases.Get(tx, m.Case)
+	return &Result{Case: c, Message: m, Repeat: true}, err
+}
+
+// identify returns the customer of the sender's address, a new one at first sight,
+// and gives m its place in a hosted thread while the identity is at hand.
+func identify(tx store.Tx, p *prepared, m *casecore.Message) (*casecore.Customer, error) {
+	c, i, err := known(tx, p.in.From)
+	if errors.Is(err, store.ErrNotFound) {
+		c = &casecore.Customer{Name: p.in.From.Name, Lang: p.in.Body.Lang}
+		if err := casecore.Customers.Put(tx, c); err != nil {
+			return nil, err
+		}
+		i = &casecore.Identity{Meta: store.Meta{ID: casecore.IdentityID(p.in.From)}, Address: p.in.From, Customer: c.ID}
+	} else if err != nil {
+		return nil, err
+	}
+	hosted := p.in.From.Kind.Hosted()
+	if hosted {
+		i.Lines++
+		m.Line = i.Lines
+	}
+	if hosted || i.Version == 0 {
+		return c, casecore.Identities.Put(tx, i)
+	}
+	return c, nil
+}
+
+// known returns who has this address, or store.ErrNotFound.
+func known(tx store.Tx, a channels.Address) (*casecore.Customer, *casecore.Identity, error) {
+	i, err := casecore.Identities.Get(tx, casecore.IdentityID(a))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := casecore.Customers.Get(tx, i.Customer)
+	return c, i, err
+}
+
+// conversation returns the case that the message belongs to, or nil for a new
+// one: the case of an earlier message that it answers, if that was this sender's,
+// else the newest one of the same thread. A case that closed too long ago does
+// not count.
+func (in *Intake) conversation(tx store.Tx, p *prepared) (*casecore.Case, error) {
+	for _, id := range p.in.Answers {
+		m, err := casecore.Messages.Get(tx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if m.Customer().Key() != p.in.From.Key() {
+			continue
+		}
+		c, err := casecore.Cases.Get(tx, m.Case)
+		if err != nil {
+			return nil, err
+		}
+		if in.joinable(c) {
+			return c, nil
+		}
+	}
+	if !p.in.From.Kind.Threaded() {
+		return nil, nil
+	}
+	c, err := casecore.LatestCase(tx, p.in.Channel, p.in.From)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !in.joinable(c) {
+		return nil, nil
+	}
+	return c, err
+}
+
+func (in *Intake) joinable(c *casecore.Case) bool {
+	if c.Stage != flow.Closed {
+		return true
+	}
+	within := time.Duration(in.ledger.Flow().Spec().ReopenWithin)
+	return in.ledger.Now().Sub(c.ClosedAt) <= within
+}

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/routing"
+)
+
+// What a message may bring. Longer texts are cut and the case is flagged; the raw
+// form keeps all of it.
+const (
+	maxText    = 200_000 // bytes
+	maxSubject = 200     // characters
+	maxFacts   = 32
+	maxFact    = 500 // bytes of one value
+	maxSource  = 64 << 20
+)
+
+// prepared is a message made ready outside the transaction, where work is cheap.
+type prepared struct {
+	in       channels.Inbound
+	message  casecore.Message
+	decision routing.Decision
+}
+
+// prepare cleans the message, keeps its raw form and asks the rules.
+func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, error) {
+	if m.ExternalID == "" || m.Channel == "" || m.From.Handle == "" {
+		return nil, errors.New("a message needs a channel, an external id and a sender")
+	}
+	p := &prepared{in: m}
+	p.clean()
+	source, err := in.keepSource(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	attributes, err := in.customerAttributes(ctx, m.From)
+	if err != nil {
+		return nil, err
+	}
+	in.route(p, in.facts(p, attributes))
+	p.message = casecore.Message{
+		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From,
+		Auto: m.Auto, Body: p.in.Body, Source: source, Broken: p.in.Broken, SentAt: m.SentAt,
+	}
+	return p, nil
+}
+
+// clean makes every text from outside valid and bounded.
+func (p *prepared) clean() {
+	b := &p.in.Body
+	b.Text = Clean(b.Text)
+	if len(b.Text) > maxText {
+		b.Text = strings.ToValidUTF8(b.Text[:maxText], "")
+		p.flag("the text is longer than 200 KB and was cut")
+	}
+	b.HTML = strings.ToValidUTF8(b.HTML, "\uFFFD")
+	if len(b.HTML) > maxText {
+		b.HTML = ""
+		p.flag("the HTML part is longer than 200 KB and was left out")
+	}
+	b.Subject = oneLine(b.Subject, maxSubject)
+	p.in.From.Name = oneLine(p.in.From.Name, maxSubject)
+}
+
+func (p *prepared) flag(why string) {
+	if p.in.Broken != "" {
+		why = p.in.Broken + "; " + why
+	}
+	p.in.Broken = why
+}
+
+// route asks the rules. A fault in them must not cost the message: it then lands
+// in the queue of the last rule, flagged.
+func (in *Intake) route(p *prepared, f routing.Facts) {
+	r := in.router()
+	defer func() {
+		if fault := recover(); fault != nil {
+			in.o.Log.Error("rules failed", "channel", p.in.Channel, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			p.flag(fmt.Sprintf("the rules failed: %v", fault))
+			p.decision = routing.Decision{Queue: r.Default().ID, Priority: casecore.Normal,
+				Trace: casecore.Trace{Rule: "(rules failed)"}}
+		}
+	}()
+	p.decision = r.Route(f)
+}
+
+func (in *Intake) facts(p *prepared, customer map[string]string) routing.Facts {
+	text := p.in.Body.Text
+	if s := p.in.Body.Subject; s != "" {
+		text = s + "\n" + text
+	}
+	return routing.Facts{
+		Text: text, Kind: p.in.From.Kind, Channel: p.in.Channel, Language: p.in.Body.Lang,
+		At: in.ledger.Now(), Customer: customer, Attributes: attributes(p.in.Facts),
+	}
+}
+
+// keepSource stores the raw form before the commit that refers to it. One that is
+// too large is cut: refusing it would have it offered for ever.
+func (in *Intake) keepSource(ctx context.Context, p *prepared) (string, error) {
+	if p.in.Source == nil {
+		return "", nil
+	}
+	r, err := p.in.Source()
+	if err != nil {
+		return "", fmt.Errorf("open raw message: %w", err)
+	}
+	defer func() { _ = r.Close() }()
+	cut := &io.LimitedReader{R: r, N: maxSource}
+	ref, err := in.blobs.Put(ctx, cut, maxSource)
+	if err != nil {
+		return "", fmt.Errorf("keep raw message: %w", err)
+	}
+	if cut.N == 0 {
+		p.flag("the raw form is longer than 64 MB and was cut")
+	}
+	return ref.Hash, nil
+}
+
+// customerAttributes are those of the sender as known just before the commit.
+func (in *Intake) customerAttributes(ctx context.Context, a channels.Address) (map[string]string, error) {
+	var out map[string]string
+	err := in.store.View(ctx, func(tx store.Tx) error {
+		c, _, err := known(tx, a)
+		if err == nil {
+			out = c.Attributes
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// draft is the case that the message opens.
+func (p *prepared) draft(who *casecore.Customer, fallback string) casecore.Draft {
+	d := p.decision
+	tag := p.in.Body.Lang
+	for _, known := range []string{who.Lang, fallback} {
+		if tag == "" {
+			tag = known
+		}
+	}
+	subject := p.in.Body.Subject
+	if subject == "" {
+		subject = oneLine(p.in.Body.Text, 80)
+	}
+	all := attributes(p.in.Facts)
+	for k, v := range d.Attributes {
+		all[k] = v
+	}
+	reply := d.Reply
+	if p.in.Auto {
+		reply = "" // E9: no answer to a machine
+	}
+	return casecore.Draft{
+		Customer: who.ID, Channel: p.in.Channel, To: p.in.From, Lang: tag, Subject: subject,
+		Queue: d.Queue, Priority: d.Priority, Category: d.Category, Attributes: all, Tags: d.Tags,
+		React: d.React, Reply: reply, Broken: p.in.Broken != "", Trace: d.Trace,
+	}
+}
+
+// attributes keeps what a door knows besides the text, within bounds. A pressed
+// button is an answer and says nothing of the case.
+func attributes(facts map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range facts {
+		if k != "button" && len(out) < maxFacts && len(k) <= 64 {
+			if v = oneLine(v, maxFact); v != "" {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}
+
+// Clean makes a text from outside valid UTF-8 without control characters other
+// than line breaks and tabs.
+func Clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		if r == '\r' {
+			return '\n'
+		}
+		if unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// oneLine is the first characters of s with all white space as single blanks.
+func oneLine(s string, most int) string {
+	s = strings.Join(strings.Fields(Clean(s)), " ")
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return strings.TrimSpace(string([]rune(s)[:most-1])) + "…"
+}
