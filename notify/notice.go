@@ -1,0 +1,148 @@
+package notify
+
+import (
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+)
+
+// State is how far a notice has come.
+type State string
+
+// States. Unfinished ones are leased again until they end; Sent may yet become
+// Delivered, Read or Dead by a receipt.
+const (
+	Pending   State = "pending"   // not tried yet
+	Sending   State = "sending"   // leased by a worker until LeaseUntil
+	Retry     State = "retry"     // tried; tried again at NextAt
+	Uncertain State = "uncertain" // the provider may have it; sent again, or given up, at NextAt
+	Sent      State = "sent"      // the provider has it
+	Delivered State = "delivered"
+	Read      State = "read"
+	Dead      State = "dead"    // given up, for Reason; the case shows it
+	Skipped   State = "skipped" // never to be tried, for Reason; no failure (N5)
+)
+
+// States lists them.
+var States = []State{Pending, Sending, Retry, Uncertain, Sent, Delivered, Read, Dead, Skipped}
+
+// Unfinished lists the states that the outbox still has work with.
+var Unfinished = []State{Pending, Sending, Retry, Uncertain}
+
+// NoAddress is the Reason of a notice to a customer who cannot be written to.
+const NoAddress = "no_address"
+
+// Notice is one message on its way to one recipient: what the outbox works
+// through. The words are the message's (N2); a notice holds none.
+type Notice struct {
+	store.Meta
+	Event      string           `json:"event"` // id of the event that asked for it
+	Case       string           `json:"case"`  // id
+	CaseNumber string           `json:"case_number"`
+	Message    string           `json:"message,omitempty"`  // id; also Outbound.ID, the same for each try
+	Seq        int64            `json:"seq,omitempty"`      // of the message within its case
+	Template   string           `json:"template,omitempty"` // empty for an operator's own words
+	Channel    string           `json:"channel,omitempty"`
+	To         channels.Address `json:"to,omitzero"`
+	State      State            `json:"state"`
+	Held       bool             `json:"held,omitempty"`   // Uncertain and not to be sent again by itself
+	Behind     bool             `json:"behind,omitempty"` // waits for an earlier one of its lane
+	Attempts   int              `json:"attempts"`         // tries that count against the ladder
+	Tries      int              `json:"tries"`            // all of them; numbers the attempts of the message
+	Token      int64            `json:"token"`            // grows with each lease; a worker's write needs its own
+	LeaseUntil time.Time        `json:"lease_until,omitzero"`
+	NextAt     time.Time        `json:"next_at,omitzero"`
+	ProviderID string           `json:"provider_id,omitempty"`
+	Receipt    channels.State   `json:"receipt,omitempty"` // the latest word of the provider
+	Reason     string           `json:"reason,omitempty"`  // why it is not sent
+	Created    time.Time        `json:"created"`
+	Done       time.Time        `json:"done,omitzero"` // when it was sent or given up
+}
+
+// NoticeID is the id of the notice that an event causes with this template to
+// this recipient: planned twice, it is inserted once (N1).
+func NoticeID(event, recipient, template string) string {
+	return store.HashID("notice", event, recipient, template)
+}
+
+// ProviderKey is the key under which a provider's own id is found.
+func ProviderKey(channel, providerID string) string {
+	return store.HashID("provider", channel, providerID)
+}
+
+// Keys of a notice.
+//
+//	due       channel, when to try next: what a worker may lease
+//	lease     end of the lease, while it is being sent
+//	lane      case, channel, event, sequence, until sent or given up: sent in this order
+//	case      case, template, time of planning
+//	message   message
+//	provider  ProviderKey
+//	state     state, time of planning
+func (n *Notice) Keys() store.Keys {
+	k := store.Keys{}
+	switch n.State {
+	case Sending:
+		k.Set("lease", store.TimeKey(n.LeaseUntil))
+	case Pending, Retry, Uncertain:
+		k.Set("due", store.Join(n.Channel, store.TimeKey(n.NextAt)))
+	}
+	if n.InLane() {
+		k.Set("lane", n.Lane()+n.place())
+	}
+	k.Set("case", store.Join(n.Case, n.Template, store.TimeKey(n.Created)))
+	k.Set("message", n.Message)
+	if n.ProviderID != "" {
+		k.Set("provider", ProviderKey(n.Channel, n.ProviderID))
+	}
+	k.Set("state", store.Join(string(n.State), store.TimeKey(n.Created)))
+	return k
+}
+
+// InLane says that later messages of the same case and channel wait for it.
+func (n *Notice) InLane() bool {
+	switch n.State {
+	case Pending, Sending, Retry:
+		return true
+	case Uncertain:
+		return !n.Held
+	}
+	return false
+}
+
+// WaitBehind makes the notice wait for an earlier one of its lane. Whoever ends
+// that one calls this one up; the time is for the case that nobody does.
+func (n *Notice) WaitBehind(now time.Time) { n.Behind, n.NextAt = true, now.Add(time.Minute) }
+
+// Lane is the prefix of the lane key of all that waits in the notice's lane.
+func (n *Notice) Lane() string { return store.Under(n.Case, n.Channel) }
+
+// place is where in its lane the notice stands: messages go out in the order of
+// the events that they tell of.
+func (n *Notice) place() string { return store.Join(n.Event, store.NumberKey(n.Seq)) }
+
+// After says that the notice goes out after another one of its lane.
+func (n *Notice) After(m *Notice) bool { return n.place() > m.place() }
+
+// Notices is the table of notices.
+var Notices = store.NewTable[Notice]("notice",
+	store.Index{Name: "due"},
+	store.Index{Name: "lease"},
+	store.Index{Name: "lane"},
+	store.Index{Name: "case"},
+	store.Index{Name: "message"},
+	store.Index{Name: "provider"},
+	store.Index{Name: "state"},
+)
+
+// Collections lists what this room keeps, for opening a store.
+func Collections() []*store.Coll { return []*store.Coll{Notices.Coll()} }
+
+// by is who writes notices.
+func by(centre string) casecore.Actor {
+	a := casecore.System("notify")
+	a.Name = centre
+	return a
+}

@@ -1,0 +1,297 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/notify"
+)
+
+// clerk is one Run. Its goroutine alone reads and writes the store and what is
+// below; the goroutines of the sends only call a door and hand back the result.
+// So each round is one transaction for all that has happened since the last.
+type clerk struct {
+	*Outbox
+	results chan *result
+	wg      sync.WaitGroup
+
+	stopping bool // nothing new is leased
+	cut      bool // the sends were cancelled
+
+	jobs     map[lease]*job    // in flight or not recorded yet
+	finished []*result         // not recorded yet
+	gates    map[string]*gate  // by channel
+	shut     map[string]bool   // channels that have notices and no door
+	faults   map[string]*fault // notices that spoil the round, by id
+	tookOver bool              // the leases of an earlier process
+}
+
+// lease names one lease of a notice.
+type lease struct {
+	notice string
+	token  int64
+}
+
+func leaseOf(n *notify.Notice) lease { return lease{n.ID, n.Token} }
+
+// job is one send.
+type job struct {
+	notice  *notify.Notice // as leased
+	out     channels.Outbound
+	door    channels.Channel
+	cancel  context.CancelFunc
+	renewed time.Time // when the lease was last extended
+}
+
+// result is how a send ended.
+type result struct {
+	job     *job
+	receipt channels.Receipt
+	err     *channels.SendError
+	cut     bool // by the stop
+}
+
+// errCut is why sends are cancelled.
+var errCut = errors.New("cut short by the stop")
+
+func newClerk(o *Outbox) *clerk {
+	return &clerk{
+		Outbox: o, results: make(chan *result, 64),
+		jobs: map[lease]*job{}, gates: map[string]*gate{}, shut: map[string]bool{}, faults: map[string]*fault{},
+	}
+}
+
+// run works until ctx is done and then ends as Outbox.Run says. Neither the store
+// nor the sends work under ctx, which only says when to stop.
+func (c *clerk) run(ctx context.Context, hints <-chan store.Hint) error {
+	work := context.WithoutCancel(ctx)
+	sends, cut := context.WithCancelCause(work)
+	defer cut(nil)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var grace <-chan time.Time
+	stop := ctx.Done()
+	for {
+		select {
+		case <-stop:
+			c.stopping, stop = true, nil
+			t := time.NewTimer(c.o.Grace)
+			defer t.Stop()
+			grace = t.C
+		case <-grace:
+			c.cut = true
+			cut(errCut)
+		case r := <-c.results:
+			c.take(r)
+		case _, ok := <-hints:
+			if !ok {
+				hints = nil // ctx is done, or the store is closed: the poll tells
+			}
+		case <-timer.C:
+		}
+		c.takeAll()
+		wait := c.round(work, sends)
+		if c.stopping && c.idle() {
+			c.wg.Wait()
+			return nil
+		}
+		timer.Reset(wait)
+	}
+}
+
+// idle says that a stop has nothing left to wait for. Results that the store does
+// not take after the sends were cut are left to the leases.
+func (c *clerk) idle() bool {
+	if len(c.jobs) == 0 {
+		return true
+	}
+	return c.cut && len(c.finished) == len(c.jobs)
+}
+
+// takeAll takes the results that are there already.
+func (c *clerk) takeAll() {
+	for {
+		select {
+		case r := <-c.results:
+			c.take(r)
+		default:
+			return
+		}
+	}
+}
+
+func (c *clerk) take(r *result) {
+	if !r.cut {
+		c.gate(r.job.notice.Channel).note(c.o.Now(), r.err)
+	}
+	c.finished = append(c.finished, r)
+}
+
+func (c *clerk) gate(channel string) *gate {
+	g := c.gates[channel]
+	if g == nil {
+		g = &gate{}
+		c.gates[channel] = g
+	}
+	return g
+}
+
+// round brings the store up to date and starts the sends that it leased. It
+// returns how long nothing will be due.
+func (c *clerk) round(work, sends context.Context) time.Duration {
+	const afterError = time.Second
+	look, err := c.look(work)
+	if err == nil && (look.now || len(c.finished) > 0) {
+		var t *turn
+		if t, err = c.update(work); err == nil {
+			c.apply(sends, t)
+			look, err = c.look(work)
+		}
+	}
+	c.showPauses()
+	if err != nil {
+		c.o.Log.Error("outbox cannot work with the store", "err", err)
+		return afterError
+	}
+	if look.now {
+		return 0
+	}
+	return max(0, min(look.at.Sub(c.o.Now()), c.o.Poll))
+}
+
+// update runs a turn in a transaction. A notice that spoils it is given up after
+// a few times, so that it does not stop the others.
+func (c *clerk) update(ctx context.Context) (*turn, error) {
+	var t *turn
+	err := c.store.Update(ctx, func(tx store.Tx) error {
+		t = &turn{clerk: c, tx: tx, now: c.o.Now(), ended: map[lease]bool{}}
+		return t.run()
+	})
+	if f, ok := errors.AsType[*fault](err); ok {
+		known := c.faults[f.notice]
+		if known == nil {
+			c.faults[f.notice] = f
+			known = f
+		}
+		known.times++
+	}
+	return t, err
+}
+
+// fault is an error that one notice causes.
+type fault struct {
+	notice string
+	times  int
+	err    error
+}
+
+func (f *fault) Error() string { return fmt.Sprintf("notice %s: %v", f.notice, f.err) }
+func (f *fault) Unwrap() error { return f.err }
+
+// apply takes over what a turn has committed, and starts its sends.
+func (c *clerk) apply(sends context.Context, t *turn) {
+	c.finished = c.finished[:0]
+	c.tookOver = true
+	for l := range t.ended {
+		if j := c.jobs[l]; j != nil {
+			j.cancel()
+			delete(c.jobs, l)
+		}
+	}
+	for _, j := range t.renewed {
+		j.renewed = t.now
+	}
+	for _, j := range t.lost {
+		j.renewed = t.now
+		j.cancel()
+	}
+	for _, say := range t.log {
+		say()
+	}
+	for _, id := range t.quarantined {
+		delete(c.faults, id)
+	}
+	t.count.add(&c.stats)
+	if len(t.leased) > 0 {
+		c.o.Check("outbox.leased")
+	}
+	for _, j := range t.leased {
+		c.jobs[leaseOf(j.notice)] = j
+		var ctx context.Context
+		if c.o.Timeout > 0 {
+			ctx, j.cancel = context.WithTimeout(sends, c.o.Timeout)
+		} else {
+			ctx, j.cancel = context.WithCancel(sends)
+		}
+		c.wg.Go(func() { c.results <- c.send(ctx, j) })
+	}
+}
+
+// send calls the door. A panic of the door is a failed try.
+func (c *clerk) send(ctx context.Context, j *job) (r *result) {
+	r = &result{job: j}
+	defer func() {
+		if p := recover(); p != nil {
+			c.o.Log.Error("door panicked", "channel", j.notice.Channel, "notice", j.notice.ID, "stack", string(debug.Stack()))
+			r.err = &channels.SendError{Reason: channels.Unsure, Retry: true, Err: fmt.Errorf("panic (%T)", p)}
+		}
+	}()
+	receipt, err := j.door.Send(ctx, j.out)
+	if err != nil {
+		r.err = channels.AsSendError(err)
+		r.cut = errors.Is(context.Cause(ctx), errCut)
+		return r
+	}
+	r.receipt = receipt
+	c.o.Check("outbox.sent")
+	return r
+}
+
+// showPauses publishes which channels are paused.
+func (c *clerk) showPauses() {
+	now, out := c.o.Now(), []Pause(nil)
+	for id, g := range c.gates {
+		if now.Before(g.until) {
+			out = append(out, Pause{Channel: id, Reason: g.reason, Until: g.until})
+		}
+	}
+	for id := range c.shut {
+		out = append(out, Pause{Channel: id, Reason: channels.Misset})
+	}
+	slices.SortFunc(out, func(a, b Pause) int { return cmp.Compare(a.Channel, b.Channel) })
+	c.paused.Store(&out)
+}
+
+// free says how many more sends may start on a channel.
+func (c *clerk) free(channel string, now time.Time, ended map[lease]bool) int {
+	busy := 0
+	for l, j := range c.jobs {
+		if j.notice.Channel == channel && !ended[l] {
+			busy++
+		}
+	}
+	return c.gate(channel).open(now, c.o.Workers) - busy
+}
+
+// running returns the jobs whose result is not there yet.
+func (c *clerk) running() []*job {
+	done := make(map[*job]bool, len(c.finished))
+	for _, r := range c.finished {
+		done[r.job] = true
+	}
+	var out []*job
+	for _, j := range c.jobs {
+		if !done[j] {
+			out = append(out, j)
+		}
+	}
+	return out
+}

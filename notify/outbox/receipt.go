@@ -1,0 +1,115 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/notify"
+)
+
+// Receipt takes in a provider's word on a message (channels.Sink). Words may come
+// late, twice, in any order, and before the send itself has returned; the state
+// only goes forward. One for a message that is not ours is counted and dropped.
+// An error means that nothing was stored and the door must offer it again.
+func (o *Outbox) Receipt(ctx context.Context, r channels.Receipt) error {
+	var known, changed, dead bool
+	err := o.store.Update(ctx, func(tx store.Tx) error {
+		known, changed, dead = false, false, false
+		n, err := find(tx, r)
+		if isNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known = true
+		changed, dead, err = o.receipt(tx, n, r)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("receipt on %s: %w", r.Channel, err)
+	}
+	switch {
+	case !known:
+		o.stats.unknown.Add(1)
+	case changed:
+		o.stats.receipts.Add(1)
+	}
+	if dead {
+		o.stats.dead.Add(1)
+	}
+	return nil
+}
+
+// find returns the notice that a receipt speaks of.
+func find(tx store.Tx, r channels.Receipt) (*notify.Notice, error) {
+	if r.OutboundID != "" {
+		n, err := notify.Notices.Find(tx, "message", r.OutboundID)
+		if err == nil && n.Channel != r.Channel {
+			return nil, fmt.Errorf("message of another channel: %w", store.ErrNotFound)
+		}
+		if !isNotFound(err) || r.ProviderID == "" {
+			return n, err
+		}
+	}
+	if r.ProviderID == "" {
+		return nil, fmt.Errorf("receipt without an id: %w", store.ErrNotFound)
+	}
+	return notify.Notices.Find(tx, "provider", notify.ProviderKey(r.Channel, r.ProviderID))
+}
+
+// receipt takes a provider's word over into the notice and its message.
+func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (changed, dead bool, err error) {
+	if !channels.Later(n.Receipt, r.State) {
+		return false, false, nil
+	}
+	now := o.o.Now()
+	wasInLane := n.InLane()
+	switch {
+	case arrived(r.State):
+		if n.State != notify.Sending && n.State != notify.Pending {
+			n.State, n.Held, n.Reason, n.NextAt = finalState(r.State), false, "", time.Time{}
+			if n.Done.IsZero() {
+				n.Done = now
+			}
+		}
+	case refused(r.State):
+		switch {
+		case n.State == notify.Sending:
+			// The send is not recorded yet: it decides, knowing this.
+			n.Receipt, n.Reason = r.State, cmp.Or(r.Code, string(r.State))
+			return true, false, notify.Notices.Put(tx, n)
+		case n.State == notify.Sent, n.State == notify.Uncertain && n.Held:
+			dead = true
+			n.State, n.Held, n.Reason, n.Done = notify.Dead, false, cmp.Or(r.Code, string(r.State)), now
+			n.NextAt = time.Time{}
+		default:
+			return false, false, nil // it is tried again, or over
+		}
+	default:
+		return false, false, nil
+	}
+	n.Receipt = r.State
+	if r.ProviderID != "" {
+		n.ProviderID = r.ProviderID
+	}
+	if err := notify.Notices.Put(tx, n); err != nil {
+		return false, false, err
+	}
+	if _, err := o.ledger.Receipted(tx, n.Message, r); err != nil && !isNotFound(err) {
+		return false, false, err
+	}
+	if dead {
+		if err := o.undelivered(tx, n); err != nil {
+			return false, false, err
+		}
+	}
+	if wasInLane && !n.InLane() {
+		return true, dead, callUp(tx, n, now)
+	}
+	return true, dead, nil
+}

@@ -1,0 +1,203 @@
+package outbox
+
+import (
+	"cmp"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/notify"
+)
+
+// verdict is what becomes of a notice after a try.
+type verdict struct {
+	state   notify.State
+	held    bool
+	free    bool      // the try does not count against the ladder
+	next    time.Time // when unfinished
+	receipt channels.Receipt
+	err     *channels.SendError
+}
+
+// judge decides by how the send ended, and by what the provider may have reported
+// of it already.
+func (t *turn) judge(n *notify.Notice, r *result) verdict {
+	if arrived(n.Receipt) {
+		return verdict{state: finalState(n.Receipt), receipt: r.receipt}
+	}
+	if r.err == nil {
+		v := verdict{state: finalState(r.receipt.State), receipt: r.receipt}
+		if refused(n.Receipt) {
+			v.state = notify.Dead
+		}
+		if v.state == notify.Dead {
+			v.err = &channels.SendError{Reason: channels.Reason(cmp.Or(n.Reason, string(channels.Undelivered))), Code: r.receipt.Code}
+		}
+		return v
+	}
+	e := r.err
+	switch {
+	case r.cut && e.Reason != channels.Unsure:
+		t.count.cut++
+		return verdict{state: notify.Retry, free: true, next: t.now, err: e}
+	case e.Reason == channels.Unsure:
+		v := t.unsure(n, e)
+		if r.cut && !v.held {
+			t.count.cut++
+			v.state, v.free, v.next = notify.Uncertain, true, t.now
+		}
+		return v
+	case e.Reason == channels.Misset, e.Reason == channels.Throttled:
+		return verdict{state: notify.Retry, free: true, next: later(t.now.Add(e.RetryAfter), t.gate(n.Channel).until), err: e}
+	case !e.Retry:
+		return verdict{state: notify.Dead, err: e}
+	}
+	return t.again(n, notify.Retry, e)
+}
+
+// unsure decides by the channel's policy on what may have been sent.
+func (t *turn) unsure(n *notify.Notice, e *channels.SendError) verdict {
+	if arrived(n.Receipt) {
+		return verdict{state: finalState(n.Receipt)}
+	}
+	t.count.uncertain++
+	if t.o.Doubt(n.Channel, n.To.Kind) == Hold {
+		return verdict{state: notify.Uncertain, held: true, next: t.now.Add(t.o.Holding), err: e}
+	}
+	return t.again(n, notify.Uncertain, e)
+}
+
+// again climbs the ladder, to its end.
+func (t *turn) again(n *notify.Notice, s notify.State, e *channels.SendError) verdict {
+	ladder := t.o.Ladder(n.To.Kind)
+	if n.Attempts > len(ladder) {
+		return verdict{state: notify.Dead, err: e}
+	}
+	wait := spread(ladder[max(n.Attempts, 1)-1], t.o.Rand())
+	return verdict{state: s, next: t.now.Add(max(wait, e.RetryAfter)), err: e}
+}
+
+// settle writes a verdict to the notice and to its message, and calls up the next
+// one of the lane.
+func (t *turn) settle(n *notify.Notice, v verdict) error {
+	a := casecore.Attempt{No: n.Tries, Channel: n.Channel, At: t.now, State: shown(v), NextAt: v.next, Code: v.receipt.Code}
+	n.State, n.Held, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
+	if id := v.receipt.ProviderID; id != "" {
+		n.ProviderID, a.ProviderID = id, id
+	}
+	if v.free {
+		n.Attempts--
+	}
+	n.Reason = ""
+	if v.err != nil {
+		n.Reason = string(v.err.Reason)
+		a.Reason, a.Code, a.Detail = n.Reason, v.err.Code, detail(v.err.Err)
+		t.say(func() {
+			t.o.Log.Warn("notice not sent", "notice", n.ID, "case", n.CaseNumber, "channel", n.Channel,
+				"state", n.State, "reason", n.Reason, "code", a.Code, "attempt", a.No)
+		})
+	}
+	if _, err := t.ledger.Attempted(t.tx, n.Message, a); err != nil {
+		return err
+	}
+	switch v.state {
+	case notify.Dead:
+		return t.bury(n, n.Reason)
+	case notify.Retry, notify.Uncertain:
+		t.count.retried++
+	default:
+		t.count.sent++
+		n.Done = t.now
+	}
+	if err := notify.Notices.Put(t.tx, n); err != nil || n.InLane() {
+		return err
+	}
+	return t.callUp(n)
+}
+
+// bury ends a notice that is given up, and says so on the case.
+func (t *turn) bury(n *notify.Notice, reason string) error {
+	t.count.dead++
+	n.State, n.Held, n.Reason, n.Done = notify.Dead, false, reason, t.now
+	n.NextAt, n.LeaseUntil = time.Time{}, time.Time{}
+	if err := notify.Notices.Put(t.tx, n); err != nil {
+		return err
+	}
+	if err := t.undelivered(t.tx, n); err != nil {
+		return err
+	}
+	return t.callUp(n)
+}
+
+// undelivered says on the case that a notice has not arrived and will not.
+func (o *Outbox) undelivered(tx store.Tx, n *notify.Notice) error {
+	m := &casecore.Message{Meta: store.Meta{ID: n.Message}, Case: n.Case, Template: n.Template}
+	if err := o.ledger.Undelivered(tx, by(), m, n.Reason); err != nil && !isNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+// shown is the state that people see at the try.
+func shown(v verdict) channels.State {
+	switch v.state {
+	case notify.Retry:
+		return channels.Queued
+	case notify.Uncertain:
+		return channels.Uncertain
+	case notify.Dead:
+		return channels.Failed
+	case notify.Delivered:
+		return channels.Delivered
+	case notify.Read:
+		return channels.Read
+	}
+	return channels.Sent
+}
+
+// finalState is the notice's state after a provider's word that is no error.
+func finalState(s channels.State) notify.State {
+	switch s {
+	case channels.Delivered:
+		return notify.Delivered
+	case channels.Read:
+		return notify.Read
+	case channels.Undelivered, channels.Failed:
+		return notify.Dead
+	}
+	return notify.Sent
+}
+
+// arrived says that a receipt proves that the provider has the message.
+func arrived(s channels.State) bool {
+	return s == channels.Sent || s == channels.Delivered || s == channels.Read
+}
+
+func refused(s channels.State) bool { return s == channels.Undelivered || s == channels.Failed }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// detail is the cause of a failure for people, without the address that was
+// called: that may hold a secret.
+func detail(err error) string {
+	if err == nil {
+		return ""
+	}
+	if called, ok := errors.AsType[*url.Error](err); ok {
+		err = called.Err
+	}
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "?")), " ")
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,319 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/notify"
+)
+
+// turn is what one transaction does. It may run more than once: it changes
+// nothing but tx and itself, and reads the clerk.
+type turn struct {
+	*clerk
+	tx          store.Tx
+	now         time.Time
+	touched     int            // notices written without being sent
+	ended       map[lease]bool // jobs that are over
+	renewed     []*job
+	lost        []*job // whose lease is another worker's now
+	leased      []*job
+	quarantined []string
+	count       tally
+	log         []func() // said after the commit
+}
+
+// tally counts what a turn does.
+type tally struct{ sent, retried, uncertain, dead, fenced, rescued, cut uint64 }
+
+func (t *tally) add(c *counters) {
+	c.sent.Add(t.sent)
+	c.retried.Add(t.retried)
+	c.uncertain.Add(t.uncertain)
+	c.dead.Add(t.dead)
+	c.fenced.Add(t.fenced)
+	c.rescued.Add(t.rescued)
+	c.cut.Add(t.cut)
+}
+
+const (
+	page     = 256 // notices of one kind that a turn looks at
+	patience = 3   // turns that one notice may spoil
+)
+
+// run records what has ended first, so that a lane's next notice can go in the
+// same turn.
+func (t *turn) run() error {
+	for _, step := range []func() error{t.quarantine, t.record, t.renew, t.rescue, t.lease} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blame makes err the fault of one notice.
+func blame(n *notify.Notice, err error) error {
+	if err == nil || errors.Is(err, store.ErrClosed) {
+		return err
+	}
+	return &fault{notice: n.ID, err: err}
+}
+
+func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }
+
+// spoiled says that the notice has spoiled too many turns.
+func (t *turn) spoiled(id string) bool { return t.faults[id] != nil && t.faults[id].times >= patience }
+
+// quarantine gives up notices that spoil every turn, touching nothing but them.
+func (t *turn) quarantine() error {
+	for id, f := range t.faults {
+		if !t.spoiled(id) {
+			continue
+		}
+		t.quarantined = append(t.quarantined, id)
+		for l := range t.jobs {
+			if l.notice == id {
+				t.ended[l] = true
+			}
+		}
+		n, err := notify.Notices.Get(t.tx, id)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t.say(func() {
+			t.o.Log.Error("notice given up: it cannot be worked with", "notice", id, "case", n.CaseNumber, "err", f.err)
+		})
+		if err := t.bury(n, "unreadable"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record writes how sends ended. A result whose lease is over is dropped: its
+// notice is another worker's by now.
+func (t *turn) record() error {
+	for _, r := range t.finished {
+		leased := r.job.notice
+		if t.ended[leaseOf(leased)] {
+			continue
+		}
+		t.ended[leaseOf(leased)] = true
+		n, err := notify.Notices.Get(t.tx, leased.ID)
+		if err != nil && !isNotFound(err) {
+			return blame(leased, err)
+		}
+		if err != nil || !holds(leased, n) {
+			t.count.fenced++
+			t.say(func() { t.o.Log.Warn("late result dropped", "notice", leased.ID, "token", leased.Token) })
+			continue
+		}
+		if err := t.settle(n, t.judge(n, r)); err != nil {
+			return blame(n, err)
+		}
+	}
+	return nil
+}
+
+// renew extends the leases of sends that go on, in the second half of their time.
+// A send that has lost its lease is cancelled.
+func (t *turn) renew() error {
+	for _, j := range t.running() {
+		if t.now.Sub(j.renewed) < t.o.Lease/2 || t.ended[leaseOf(j.notice)] {
+			continue
+		}
+		n, err := notify.Notices.Get(t.tx, j.notice.ID)
+		if err != nil {
+			return blame(j.notice, err)
+		}
+		if !holds(j.notice, n) {
+			t.lost = append(t.lost, j)
+			continue
+		}
+		t.renewed = append(t.renewed, j)
+		n.LeaseUntil = t.now.Add(t.o.Lease)
+		if err := notify.Notices.Put(t.tx, n); err != nil {
+			return blame(n, err)
+		}
+	}
+	return nil
+}
+
+// holds says that the lease taken with leased is still the one of n.
+func holds(leased, n *notify.Notice) bool {
+	return n.State == notify.Sending && n.Token == leased.Token
+}
+
+// say keeps something to log for after the commit: the turn may run again.
+func (t *turn) say(what func()) { t.log = append(t.log, what) }
+
+// rescue takes over notices whose worker fell silent. Whether they were sent is
+// not known.
+func (t *turn) rescue() error {
+	r := store.Range{Index: "lease", To: store.TimeKey(t.now) + "\x00", Limit: page}
+	if t.o.Alone && !t.tookOver {
+		r.To = ""
+	}
+	var lost []*notify.Notice
+	for n, err := range notify.Notices.Scan(t.tx, r) {
+		if err != nil {
+			return err
+		}
+		if t.jobs[leaseOf(n)] == nil {
+			lost = append(lost, n)
+		}
+	}
+	for _, n := range lost {
+		t.count.rescued++
+		v := t.unsure(n, &channels.SendError{Reason: channels.Unsure, Err: errors.New("the sender stopped before it heard the answer")})
+		if n.Attempts == 1 && v.state == notify.Uncertain && !v.held {
+			v.next = t.now
+		}
+		if err := t.settle(n, v); err != nil {
+			return blame(n, err)
+		}
+	}
+	return nil
+}
+
+// lease takes as many due notices of each channel as it has workers free.
+func (t *turn) lease() error {
+	if t.stopping {
+		return nil
+	}
+	list, err := dueChannels(t.tx)
+	if err != nil {
+		return err
+	}
+	for _, channel := range list {
+		free := t.free(channel, t.now, t.ended)
+		if free <= 0 {
+			continue
+		}
+		door := t.doors(channel)
+		if door == nil {
+			continue
+		}
+		if err := t.leaseOn(channel, door, free); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *turn) leaseOn(channel string, door channels.Channel, free int) error {
+	for free > 0 && t.touched < page {
+		due, err := t.due(channel, free)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		for _, n := range due {
+			j, err := t.take(n, door)
+			if err != nil {
+				return blame(n, err)
+			}
+			if j == nil {
+				t.touched++
+				continue
+			}
+			t.leased = append(t.leased, j)
+			free--
+		}
+	}
+	return nil
+}
+
+// due returns at most limit notices of a channel that are due, the longest
+// waiting first.
+func (t *turn) due(channel string, limit int) ([]*notify.Notice, error) {
+	var out []*notify.Notice
+	for n, err := range notify.Notices.Scan(t.tx, dueRange(channel, t.now, limit)) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// take leases one due notice, or does what else is due with it and returns nil.
+func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
+	if n.Held {
+		return nil, t.bury(n, string(channels.Unsure))
+	}
+	first, err := t.isFirst(n)
+	if err != nil {
+		return nil, err
+	}
+	if !first {
+		return nil, t.wait(n)
+	}
+	n.State, n.Behind, n.LeaseUntil, n.NextAt = notify.Sending, false, t.now.Add(t.o.Lease), time.Time{}
+	n.Token++
+	n.Attempts++
+	if refused(n.Receipt) {
+		n.Receipt = "" // of an earlier try
+	}
+	n.Tries++
+	m, err := t.ledger.Attempted(t.tx, n.Message, casecore.Attempt{
+		No: n.Tries, Channel: n.Channel, At: t.now, State: channels.Sending,
+	})
+	if isNotFound(err) {
+		return nil, t.bury(n, "message_lost")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := notify.Notices.Put(t.tx, n); err != nil {
+		return nil, err
+	}
+	return &job{notice: n, door: door, renewed: t.now, out: channels.Outbound{
+		ID: m.ID, Channel: n.Channel, To: n.To, Case: n.CaseNumber, Auto: m.Auto, Status: m.Status, Body: m.Body,
+	}}, nil
+}
+
+// isFirst says that the notice's lane has nothing before it.
+func (t *turn) isFirst(n *notify.Notice) (bool, error) {
+	for d, err := range t.tx.Scan(notify.Notices.Coll(), store.Range{Index: "lane", Prefix: n.Lane(), Limit: 1}) {
+		return d.ID == n.ID, err
+	}
+	return false, fmt.Errorf("lane of %s: %w", n.ID, store.ErrNotFound)
+}
+
+// wait puts a notice behind the first one of its lane.
+func (t *turn) wait(n *notify.Notice) error {
+	first, err := notify.Notices.First(t.tx, store.Range{Index: "lane", Prefix: n.Lane()})
+	if err != nil {
+		return err
+	}
+	n.WaitBehind(t.now)
+	n.NextAt = later(n.NextAt, first.NextAt)
+	if err := notify.Notices.Put(t.tx, n); err != nil {
+		return err
+	}
+	return t.callUp(n)
+}
+
+// callUp makes the first notice of n's lane due, should it wait behind one that
+// is gone.
+func (t *turn) callUp(n *notify.Notice) error { return callUp(t.tx, n, t.now) }
+
+func callUp(tx store.Tx, n *notify.Notice, now time.Time) error {
+	first, err := notify.Notices.First(tx, store.Range{Index: "lane", Prefix: n.Lane()})
+	if isNotFound(err) || err == nil && !first.Behind {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lane of %s: %w", n.ID, err)
+	}
+	first.Behind, first.NextAt = false, now
+	return notify.Notices.Put(tx, first)
+}

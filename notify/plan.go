@@ -1,0 +1,174 @@
+package notify
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+)
+
+// notices writes what an event asks for.
+func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tally) error {
+	if e.Kind == casecore.Answered {
+		m, err := casecore.Messages.Get(tx, e.Message)
+		if err != nil {
+			return err
+		}
+		c, err := casecore.Cases.Get(tx, e.Case)
+		if err != nil {
+			return err
+		}
+		id := NoticeID(e.ID, m.To.Key(), "")
+		if known, err := exists(tx, id); err != nil || known {
+			return err
+		}
+		return p.dispatch(tx, id, e, c, m, t)
+	}
+	plan := policy.Plan(e)
+	if len(plan) == 0 {
+		return nil
+	}
+	c, err := casecore.Cases.Get(tx, e.Case)
+	if err != nil {
+		return err
+	}
+	who, err := customer(tx, c)
+	if err != nil {
+		return err
+	}
+	for _, n := range plan {
+		if err := p.tell(tx, policy, e, c, who, n, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func customer(tx store.Tx, c *casecore.Case) (*casecore.Customer, error) {
+	if c.Customer == "" {
+		return &casecore.Customer{}, nil
+	}
+	who, err := casecore.Customers.Get(tx, c.Customer)
+	if errors.Is(err, store.ErrNotFound) {
+		return &casecore.Customer{}, nil
+	}
+	return who, err
+}
+
+// tell writes the message and the notice of one planned template.
+func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, t *tally) error {
+	channel, to, err := p.recipient(tx, c, who)
+	if err != nil {
+		return err
+	}
+	id := NoticeID(e.ID, to.Key(), plan.Template)
+	known, err := exists(tx, id)
+	if err != nil || known {
+		return err
+	}
+	if recent, err := p.told(tx, c, plan); err != nil || recent {
+		return err
+	}
+	if to.Handle == "" {
+		return p.skip(tx, policy, id, e, c, plan, t)
+	}
+	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
+	m.Channel, m.To = channel, to
+	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
+	if err != nil {
+		return err
+	}
+	return p.dispatch(tx, id, e, c, written, t)
+}
+
+// dispatch hands a message to the outbox. Behind an unfinished one of its case
+// and channel it waits (see Notice.Lane).
+func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecore.Case, m *casecore.Message, t *tally) error {
+	now := p.ledger.Now()
+	n := &Notice{
+		Meta: store.Meta{ID: id}, Event: e.ID, Case: m.Case, CaseNumber: c.CaseNumber(), Message: m.ID, Seq: m.Seq,
+		Template: m.Template, Channel: m.Channel, To: m.To, State: Pending, NextAt: now, Created: now,
+	}
+	head, err := Notices.First(tx, store.Range{Index: "lane", Prefix: n.Lane()})
+	switch {
+	case err == nil && n.After(head):
+		n.WaitBehind(now)
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	t.planned++
+	return Notices.Put(tx, n)
+}
+
+// skip keeps on record that the customer cannot be written to.
+func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, t *tally) error {
+	now := p.ledger.Now()
+	t.skipped++
+	err := Notices.Put(tx, &Notice{
+		Meta: store.Meta{ID: id}, Event: e.ID, Case: c.ID, CaseNumber: c.CaseNumber(), Template: plan.Template,
+		State: Skipped, Reason: NoAddress, Created: now, Done: now,
+	})
+	if err != nil {
+		return err
+	}
+	return p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, NoAddress)
+}
+
+// told says whether the case had this template too short a time ago.
+func (p *Planner) told(tx store.Tx, c *casecore.Case, plan Planned) (bool, error) {
+	if plan.Every <= 0 {
+		return false, nil
+	}
+	last, err := Notices.First(tx, store.Range{Index: "case", Prefix: store.Under(c.ID, plan.Template), Reverse: true})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && p.ledger.Now().Sub(last.Created) < time.Duration(plan.Every), err
+}
+
+func exists(tx store.Tx, id string) (bool, error) {
+	_, err := tx.Get(Notices.Coll(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// recipient is where a notice goes: to the identity that the customer prefers, if
+// it is still theirs and there is a channel for it, else to where they last wrote.
+// A case entered by hand goes to its address if a channel serves it by now, and
+// otherwise nowhere.
+func (p *Planner) recipient(tx store.Tx, c *casecore.Case, who *casecore.Customer) (string, channels.Address, error) {
+	channel, to, err := p.preferred(tx, c, who)
+	if err != nil || !channels.IsDesk(channel) {
+		return channel, to, err
+	}
+	if channel, ok := p.o.Channels(to.Kind); ok {
+		return channel, to, nil
+	}
+	return "", channels.Address{}, nil
+}
+
+func (p *Planner) preferred(tx store.Tx, c *casecore.Case, who *casecore.Customer) (string, channels.Address, error) {
+	kind, handle, ok := strings.Cut(who.Preferred, ":")
+	if !ok || who.Preferred == c.To.Key() {
+		return c.Channel, c.To, nil
+	}
+	channel, ok := p.o.Channels(channels.Kind(kind))
+	if !ok {
+		return c.Channel, c.To, nil
+	}
+	i, err := casecore.Identities.Get(tx, casecore.IdentityID(channels.Address{Kind: channels.Kind(kind), Handle: handle}))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return c.Channel, c.To, nil
+	case err != nil:
+		return "", channels.Address{}, err
+	case i.Customer != c.Customer:
+		return c.Channel, c.To, nil
+	}
+	return channel, i.Address, nil
+}
