@@ -1,0 +1,618 @@
+package api_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/staff"
+	"casewire/casecore/store"
+	"casewire/routing/api"
+)
+
+const v1 = api.Prefix
+
+func TestCaseFromCounterToPickup(t *testing.T) {
+	h := newHouse(t)
+	a := h.as("anna", "POST", v1+"/cases", m{
+		"source": "walk_in", "subject": "Cracked screen", "text": "Dropped this morning.\nTouch does not answer.",
+		"customer": m{"name": "Іван Петренко", "kind": "sms", "handle": "+380 50 123-45-67", "lang": "uk"},
+	}).want(201)
+	var opened api.Case
+	a.json(&opened)
+	if a.Header.Get("Location") != v1+"/cases/"+opened.Number || a.Header.Get("ETag") != fmt.Sprintf(`"v%d"`, opened.Version) {
+		t.Errorf("headers %v", a.Header)
+	}
+	if opened.Subject != "" || opened.CustomerID != "" || opened.Queue != "general" {
+		t.Errorf("before the claim its opener sees %+v", opened)
+	}
+	at := v1 + "/cases/" + opened.Number
+	h.as("susan", "POST", at+"/transfer", m{"queue": "phones"}, "If-Match", a.Header.Get("ETag")).want(200)
+	var claimed api.Case
+	h.as("anna", "POST", at+"/claim", nil).want(200).json(&claimed)
+	if claimed.Owner == nil || claimed.Owner.Name != "anna" || claimed.ClaimNo != 1 || claimed.Status != "in_repair" {
+		t.Errorf("claimed %+v", claimed)
+	}
+	var w api.Written
+	h.as("anna", "POST", at+"/messages", m{"text": "We are on it.", "claim_no": 1}).want(201).json(&w)
+	if w.Message.Direction != casecore.Out || w.Message.To.Handle != "+380501234567" || w.Message.Delivery == nil {
+		t.Errorf("written %+v", w.Message)
+	}
+	h.as("anna", "POST", at+"/notes", m{"text": "Screen is in stock."}).want(201)
+	h.as("anna", "PATCH", at, m{"attributes": m{"serial": "X-1"}, "priority": "high", "claim_no": 1}).want(200)
+	h.as("anna", "POST", at+"/status", m{"to": "ready", "claim_no": 1}).want(200)
+	var detail api.CaseDetail
+	h.as("anna", "GET", at, nil).want(200).json(&detail)
+	if detail.Customer.Name != "Іван Петренко" || detail.Attributes["serial"] != "X-1" || len(detail.Moves) != 2 || !detail.MayWork {
+		t.Errorf("detail %+v", detail)
+	}
+	var line api.List[api.Event]
+	h.as("anna", "GET", at+"/timeline", nil).want(200).json(&line)
+	var kinds []string
+	for _, e := range line.Items {
+		kinds = append(kinds, string(e.Kind))
+	}
+	if got := strings.Join(kinds, " "); got != "opened transferred claimed status answered noted edited status" {
+		t.Errorf("timeline %s", got)
+	}
+	if e := line.Items[0]; e.Message == nil || e.Message.Text != "Dropped this morning.\nTouch does not answer." || e.Trace == nil {
+		t.Errorf("the first event is %+v", e)
+	}
+}
+
+func TestChangingNeedsToSayWhichState(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	at := v1 + "/cases/" + c.CaseNumber()
+	for path, body := range map[string]m{
+		"/release": {}, "/transfer": {"queue": "tv"}, "/assign": {"operator": "boris"}, "/status": {"to": "ready"}, "/messages": {"text": "x"},
+	} {
+		h.as("anna", "POST", at+path, body).problem(428, "match_required")
+	}
+	h.as("anna", "PATCH", at, m{"subject": "x"}).problem(428, "match_required")
+	h.as("anna", "POST", at+"/release", nil).problem(428, "match_required")
+
+	for _, bad := range []string{"v1", "*", `"1"`, `"v0"`, `"v-1"`, `"v1", "v2"`, `"v99999999999999999999"`} {
+		h.as("anna", "PATCH", at, m{"subject": "x"}, "If-Match", bad).problem(422, "invalid")
+	}
+	a := h.as("anna", "PATCH", at, m{"subject": "x"}, "If-Match", `"v1"`)
+	p := a.problem(412, "stale")
+	if p.Version != c.Version || p.ClaimNo != c.ClaimNo || a.Header.Get("ETag") != tag(c) || p.Holder == nil {
+		t.Errorf("412 without the state as it is now: %+v", p)
+	}
+	h.as("anna", "PATCH", at, m{"subject": "x", "claim_no": 9}).problem(412, "stale")
+	h.as("anna", "PATCH", at, m{"subject": "x"}, "If-Match", tag(c)).want(200)
+	h.as("anna", "PATCH", at, m{"subject": "y"}, "If-Match", tag(c)).problem(412, "stale")
+	h.as("anna", "PATCH", at, m{"subject": "y", "claim_no": c.ClaimNo}).want(200)
+
+	other := h.held("phones", "boris")
+	p = h.as("anna", "POST", v1+"/cases/"+other.CaseNumber()+"/messages", m{"text": "x", "claim_no": 1}).problem(409, "taken")
+	if p.Holder == nil || p.Holder.Name != "boris" {
+		t.Errorf("409 without the holder: %+v", p)
+	}
+}
+
+func TestFlowRefusalsSayWhy(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	at := v1 + "/cases/" + c.CaseNumber()
+	for to, code := range map[string]string{"issued": "not_next", "checked": "role", "priced": "required", "nowhere": "unknown_status"} {
+		p := h.as("anna", "POST", at+"/status", m{"to": to, "claim_no": 1}).problem(422, code)
+		if code == "required" && (len(p.Missing) != 1 || p.Missing[0] != "serial" || p.Errors[0].Pointer != "#/attributes/serial") {
+			t.Errorf("required: %+v", p)
+		}
+	}
+}
+
+func TestRepeatsChangeNothing(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	at := v1 + "/cases/" + c.CaseNumber()
+	sender := m{"name": "Ivan", "kind": "email", "handle": "ivan@example.org"}
+	for _, tt := range []struct {
+		name, who, path string
+		body, twin      m
+		secret          string
+	}{
+		{"message", "anna", at + "/messages", m{"text": "once", "claim_no": 1}, m{"text": "twice", "claim_no": 1}, ""},
+		{"note", "anna", at + "/notes", m{"text": "once"}, m{"text": "twice"}, ""},
+		{"case", "anna", v1 + "/cases", m{"customer": sender, "text": "once"}, m{"customer": sender, "text": "twice"}, ""},
+		{"customer", "anna", v1 + "/customers", m{"name": "Once"}, m{"name": "Twice"}, ""},
+		{"operator", "admin", v1 + "/operators", m{"login": "once", "name": "Once", "roles": []string{"operator"}}, m{"login": "twice", "name": "T", "roles": []string{"operator"}}, "link"},
+		{"token", "admin", v1 + "/tokens", m{"name": "Once", "roles": []string{"integrator"}, "expires_at": "2099-01-01T00:00:00Z"}, m{"name": "T", "roles": []string{"operator"}, "expires_at": "2027-01-01T00:00:00Z"}, "secret"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "token" {
+				tt.body["expires_at"] = time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+			}
+			key := "key-of-" + tt.name
+			first := h.as(tt.who, "POST", tt.path, tt.body, "Idempotency-Key", key).want(201)
+			again := h.as(tt.who, "POST", tt.path, tt.body, "Idempotency-Key", key).want(201)
+			if again.Header.Get("Idempotent-Replayed") != "true" || first.Header.Get("Idempotent-Replayed") != "" {
+				t.Error("the repeat is not marked")
+			}
+			for _, k := range []string{"ETag", "Location"} {
+				if first.Header.Get(k) != again.Header.Get(k) {
+					t.Errorf("%s differs", k)
+				}
+			}
+			var a, b map[string]any
+			first.json(&a)
+			again.json(&b)
+			if tt.secret != "" {
+				if a[tt.secret] == nil || b[tt.secret] != nil {
+					t.Errorf("the secret is told %v, then %v", a[tt.secret], b[tt.secret])
+				}
+				delete(a, tt.secret)
+			}
+			if x, y := mustJSON(a), mustJSON(b); x != y {
+				t.Errorf("answers differ:\n%s\n%s", x, y)
+			}
+			h.as(tt.who, "POST", tt.path, tt.twin, "Idempotency-Key", key).problem(422, "key_reused")
+			// Another actor's key is another key.
+			if tt.who == "anna" && tt.name != "message" {
+				if again := h.as("susan", "POST", tt.path, tt.body, "Idempotency-Key", key).want(201); again.Header.Get("Idempotent-Replayed") != "" {
+					t.Error("somebody else gets anna's answer")
+				}
+			}
+		})
+	}
+	var line api.List[api.Event]
+	h.as("anna", "GET", at+"/timeline", nil).want(200).json(&line)
+	counts := map[casecore.EventKind]int{}
+	for _, e := range line.Items {
+		counts[e.Kind]++
+	}
+	if counts[casecore.Answered] != 1 || counts[casecore.Noted] != 2 {
+		t.Errorf("events %v, want one answer and two people's notes", counts)
+	}
+}
+
+func TestRepeatOfALinkKeepsTheFirst(t *testing.T) {
+	h := newHouse(t)
+	var first, again, other api.SignInLink
+	at := v1 + "/operators/anna/link"
+	h.as("admin", "POST", at, nil, "Idempotency-Key", "link-1").want(201).json(&first)
+	a := h.as("admin", "POST", at, nil, "Idempotency-Key", "link-1").want(201)
+	a.json(&again)
+	if a.Header.Get("Idempotent-Replayed") != "true" || again.Secret != "" || !again.ExpiresAt.Equal(first.ExpiresAt) {
+		t.Errorf("the repeat is %+v, %v", again, a.Header)
+	}
+	if o, err := h.staff.LinkOwner(t.Context(), first.Secret); err != nil || o.Login != "anna" {
+		t.Errorf("the repeat ended the link that was told: %v", err)
+	}
+	h.as("admin", "POST", v1+"/operators/boris/link", nil, "Idempotency-Key", "link-1").problem(422, "key_reused")
+	h.as("admin", "POST", at, nil).want(201).json(&other)
+	if other.Secret == "" || other.Secret == first.Secret {
+		t.Error("without a key there is no new link")
+	}
+}
+
+func TestOpenedInTheQueueThatWasAskedFor(t *testing.T) {
+	h := newHouse(t)
+	for queue, want := range map[string]string{"tv": "tv", "": "general"} {
+		var k api.Case
+		h.as("program", "POST", v1+"/cases", m{"customer": m{"name": "Ivan"}, "text": "No picture.", "queue": queue}).want(201).json(&k)
+		if k.Queue != want {
+			t.Errorf("asked for %q: opened in %q, want %q", queue, k.Queue, want)
+		}
+	}
+	h.as("program", "POST", v1+"/cases", m{"customer": m{"name": "Ivan"}, "text": "x", "queue": "attic"}).problem(422, "invalid")
+}
+
+// Sixteen requests with one key at once make one message and get one answer.
+func TestRepeatsAtOnce(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	at := v1 + "/cases/" + c.CaseNumber()
+	// together sends n requests at once and counts the different answers.
+	together := func(n, status int, who, path string, body any, header ...string) int {
+		t.Helper()
+		all := make([]*answer, n)
+		var wg sync.WaitGroup
+		for i := range all {
+			wg.Go(func() { all[i] = h.as(who, "POST", path, body, header...) })
+		}
+		wg.Wait()
+		different := map[string]bool{}
+		for _, a := range all {
+			different[string(a.want(status).body)] = true
+		}
+		return len(different)
+	}
+	if n := together(16, 201, "anna", at+"/messages", m{"text": "once", "claim_no": 1}, "Idempotency-Key", "one"); n != 1 {
+		t.Errorf("%d messages, want 1", n)
+	}
+	// If-Match is stale for all but the first.
+	match := h.as("anna", "GET", at, nil).want(200).Header.Get("ETag")
+	if n := together(8, 201, "anna", at+"/messages", m{"text": "twice"}, "Idempotency-Key", "two", "If-Match", match); n != 1 {
+		t.Errorf("%d messages under If-Match, want 1", n)
+	}
+	h.arrive("phones") // one only: whoever comes late finds the queue empty
+	if n := together(8, 200, "boris", v1+"/queues/phones/next", nil, "Idempotency-Key", "next-1"); n != 1 {
+		t.Errorf("%d cases taken under one key, want 1", n)
+	}
+}
+
+func TestSweepForgetsOldAnswersAndUploads(t *testing.T) {
+	h := newHouse(t)
+	h.as("anna", "POST", v1+"/customers", m{"name": "Once"}, "Idempotency-Key", "k").want(201)
+	h.upload("anna", "a.txt", "bytes")
+	if n, err := api.Sweep(t.Context(), h.store, time.Now(), 100); n != 0 || err != nil {
+		t.Fatalf("swept %d, %v at once", n, err)
+	}
+	if n, err := api.Sweep(t.Context(), h.store, time.Now().Add(24*time.Hour+time.Minute), 100); n != 2 || err != nil {
+		t.Errorf("swept %d, %v; want the answer and the upload", n, err)
+	}
+	again := h.as("anna", "POST", v1+"/customers", m{"name": "Once"}, "Idempotency-Key", "k").want(201)
+	if again.Header.Get("Idempotent-Replayed") != "" {
+		t.Error("an answer that was swept is repeated")
+	}
+}
+
+func TestListsPage(t *testing.T) {
+	h := newHouse(t)
+	var all []string
+	for i := range 7 {
+		c := h.held("phones", []string{"anna", "boris"}[i%2])
+		all = append([]string{c.CaseNumber()}, all...)
+	}
+	h.arrive("phones")
+	h.held("tv", "clara")
+	read := func(query string) (got []string) {
+		at := ""
+		for {
+			var l api.List[api.Case]
+			h.as("anna", "GET", v1+"/cases?limit=3"+query+at, nil).want(200).json(&l)
+			if len(l.Items) > 3 {
+				t.Fatalf("%d items", len(l.Items))
+			}
+			for _, c := range l.Items {
+				got = append(got, c.Number)
+			}
+			if l.Next == "" {
+				return got
+			}
+			at = "&cursor=" + l.Next
+		}
+	}
+	mine := []string{all[0], all[2], all[4], all[6]}
+	for query, want := range map[string][]string{
+		"": all, "&queue=phones": all, "&queue=tv": nil, "&status=in_repair": all, "&status=new": nil,
+		"&assignee=me": mine, "&assignee=boris&queue=tv": nil, "&q=" + all[3]: {all[3]}, "&q=BROKEN": all, "&q=nothing": nil,
+		"&q=CW-000008": nil, "&customer=x": nil,
+	} {
+		if got := read(query); strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+	var l api.List[api.Case]
+	h.as("anna", "GET", v1+"/cases?limit=1", nil).want(200).json(&l)
+	for _, bad := range []string{"x", "!!", l.Next + "x", "eyJpIjoiIn0"} {
+		h.as("anna", "GET", v1+"/cases?cursor="+bad, nil).problem(422, "invalid")
+	}
+	p := h.as("anna", "GET", v1+"/cases?queue=phones&cursor="+l.Next, nil).problem(422, "invalid")
+	if p.Errors[0].Parameter != "cursor" || !strings.Contains(p.Errors[0].Detail, "other filters") {
+		t.Errorf("a cursor of another list: %+v", p.Errors)
+	}
+	for _, query := range []string{"limit=0", "limit=201", "limit=x", "queue=attic", "status=x", "assignee=nobody", "unknown=1"} {
+		if p := h.as("anna", "GET", v1+"/cases?"+query, nil).problem(422, "invalid"); len(p.Errors) != 1 || p.Errors[0].Parameter == "" {
+			t.Errorf("%s: %+v", query, p.Errors)
+		}
+	}
+	at := v1 + "/cases/" + all[0] + "/timeline"
+	var first, second api.List[api.Event]
+	h.as("anna", "GET", at+"?limit=2", nil).want(200).json(&first)
+	h.as("anna", "GET", at+"?limit=2&cursor="+first.Next, nil).want(200).json(&second)
+	if len(first.Items) != 2 || len(second.Items) != 1 || second.Items[0].Seq != 3 || second.Next != "" {
+		t.Errorf("timeline pages: %+v, %+v", first, second)
+	}
+}
+
+func TestQueues(t *testing.T) {
+	h := newHouse(t)
+	c := h.arrive("phones")
+	var l api.List[api.Queue]
+	eventually(t, func() bool {
+		h.as("anna", "GET", v1+"/queues", nil).want(200).json(&l)
+		return len(l.Items) == 1 && l.Items[0].ID == "phones" && l.Items[0].Waiting == 1
+	})
+	h.as("susan", "GET", v1+"/queues", nil).want(200).json(&l)
+	if len(l.Items) != 3 {
+		t.Errorf("the supervisor sees %d queues", len(l.Items))
+	}
+	var cards struct {
+		Items []map[string]any `json:"items"`
+	}
+	h.as("anna", "GET", v1+"/queues/phones/cards", nil).want(200).json(&cards)
+	if len(cards.Items) != 1 || cards.Items[0]["number"] != c.CaseNumber() {
+		t.Fatalf("cards %v", cards.Items)
+	}
+	for k := range cards.Items[0] {
+		if !strings.Contains(" number queue channel_kind category priority status received_at due_at sla position ", " "+k+" ") {
+			t.Errorf("a card has %s", k)
+		}
+	}
+	h.as("anna", "POST", v1+"/queues/phones/next", nil).want(200)
+	h.as("anna", "POST", v1+"/queues/phones/next", nil).problem(404, "nothing_waiting")
+}
+
+func TestSessions(t *testing.T) {
+	h := newHouse(t)
+	h.must(h.staff.SetPassword(t.Context(), "anna", password))
+	jar, err := cookiejar.New(nil)
+	h.must(err)
+	c := &http.Client{Jar: jar}
+	do := func(method, path, body string) *answer {
+		req, err := http.NewRequestWithContext(t.Context(), method, h.url+v1+path, strings.NewReader(body))
+		h.must(err)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := c.Do(req)
+		h.must(err)
+		var b bytes.Buffer
+		_, err = b.ReadFrom(res.Body)
+		h.must(err)
+		h.must(res.Body.Close())
+		return &answer{res, b.Bytes(), t}
+	}
+	wrong := do("POST", "/sessions", `{"login":"anna","password":"not this one"}`).problem(401, "bad_login")
+	unknown := do("POST", "/sessions", `{"login":"nobody","password":"not this one"}`).problem(401, "bad_login")
+	if wrong.Detail != unknown.Detail {
+		t.Error("the answer tells which logins there are")
+	}
+	in := do("POST", "/sessions", `{"login":"anna","password":"`+password+`"}`).want(201)
+	if strings.Contains(string(in.body), in.Cookies()[0].Value) {
+		t.Error("the secret is in the body, where scripts can read it")
+	}
+	var me api.Me
+	do("GET", "/me", "").want(200).json(&me)
+	if me.Login != "anna" || me.Program || me.ExpiresAt == nil || me.Queues[0] != "phones" {
+		t.Errorf("me %+v", me)
+	}
+	do("DELETE", "/sessions/current", "").want(204)
+	do("GET", "/me", "").problem(401, "not_signed_in")
+	for range 12 {
+		in = do("POST", "/sessions", `{"login":"anna","password":"not this one"}`)
+	}
+	if in.problem(429, "too_many"); in.Header.Get("Retry-After") == "" || in.Header.Get("Retry-After") == "0" {
+		t.Errorf("Retry-After %q", in.Header.Get("Retry-After"))
+	}
+	if log := h.log.String(); strings.Contains(log, password) || strings.Contains(log, "not this one") {
+		t.Error("a password is in the log")
+	}
+}
+
+func TestOperatorsAndTokens(t *testing.T) {
+	h := newHouse(t)
+	var made api.NewlyMade
+	a := h.as("admin", "POST", v1+"/operators", m{"login": "Dora", "name": "Dora", "roles": []string{"operator"}, "queues": []string{"tv"}}).want(201)
+	a.json(&made)
+	if made.Link == nil {
+		t.Fatal("no link for the first password")
+	}
+	_, err := h.staff.Redeem(t.Context(), made.Link.Secret, password)
+	h.must(err)
+	p := h.as("admin", "POST", v1+"/operators", m{"login": "dora", "name": "", "roles": []string{"king"}}).problem(422, "invalid")
+	if len(p.Errors) != 2 || p.Errors[0].Pointer != "#/name" || p.Errors[1].Pointer != "#/roles/0" {
+		t.Errorf("faults %+v", p.Errors)
+	}
+	h.as("admin", "PATCH", v1+"/operators/dora", m{"queues": []string{"phones"}}, "If-Match", a.Header.Get("ETag")).problem(412, "stale")
+	var o api.Operator
+	h.as("admin", "PATCH", v1+"/operators/dora", m{"queues": []string{}, "disabled": true}).want(200).json(&o)
+	if !o.Disabled || len(o.Queues) != 0 {
+		t.Errorf("changed %+v", o)
+	}
+	h.as("admin", "PATCH", v1+"/operators/nobody", m{}).problem(404, "not_found")
+	p = h.as("admin", "PATCH", v1+"/operators/anna", m{"name": "Changed", "password": "short"}).problem(422, "invalid")
+	if p.Errors[0].Pointer != "#/password" {
+		t.Errorf("faults %+v", p.Errors)
+	}
+	if o, err := h.staff.Find(t.Context(), "anna"); err != nil || o.Name != "anna" {
+		t.Errorf("a refused change was made by half: %+v, %v", o, err)
+	}
+
+	var tok api.IssuedToken
+	h.as("admin", "POST", v1+"/tokens", m{"name": "1C", "roles": []string{"integrator"}, "expires_at": time.Now().Add(time.Hour)}).want(201).json(&tok)
+	h.tokens["1C"] = tok.Secret
+	var me api.Me
+	h.as("1C", "GET", v1+"/me", nil).want(200).json(&me)
+	if !me.Program || me.Name != "1C" {
+		t.Errorf("me %+v", me)
+	}
+	h.as("admin", "DELETE", v1+"/tokens/"+tok.ID, nil).want(200)
+	h.as("1C", "GET", v1+"/me", nil).problem(401, "not_signed_in")
+	h.as("admin", "POST", v1+"/tokens", m{"name": "1C", "roles": []string{"integrator"}, "expires_at": "2020-01-01T00:00:00Z"}).problem(422, "invalid")
+	var l api.List[api.Token]
+	h.as("admin", "GET", v1+"/tokens?limit=1", nil).want(200).json(&l)
+	if len(l.Items) != 1 || l.Next == "" || l.Items[0].RevokedAt == nil {
+		t.Errorf("tokens %+v", l)
+	}
+	var kept bytes.Buffer
+	h.must(h.store.View(t.Context(), func(tx store.Tx) error {
+		for _, coll := range append(staff.Collections(), api.Collections()...) {
+			for d, err := range tx.Scan(coll, store.Range{}) {
+				if err != nil {
+					return err
+				}
+				kept.Write(d.Body)
+			}
+		}
+		return nil
+	}))
+	if s := kept.String() + h.log.String(); strings.Contains(s, tok.Secret) || strings.Contains(s, made.Link.Secret) {
+		t.Error("a secret is kept or logged")
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	h := newHouse(t)
+	a := h.as("susan", "GET", v1+"/policy", nil).want(200)
+	var p api.Policy
+	a.json(&p)
+	if p.Revision != 1 || p.Document != "queues: []\n" || a.Header.Get("ETag") != `"r1"` {
+		t.Errorf("policy %+v", p)
+	}
+	if b := h.as("susan", "GET", v1+"/policy", nil, "Accept", "application/yaml").want(200); string(b.body) != p.Document || b.Header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("YAML: %s %q", b.Header.Get("Content-Type"), b.body)
+	}
+	const yaml = "application/yaml"
+	h.as("susan", "PUT", v1+"/policy", "queues: [a]\n", "Content-Type", yaml).problem(428, "match_required")
+	h.as("susan", "PUT", v1+"/policy", "queues: [a]\n", "Content-Type", yaml, "If-Match", `"v1"`).problem(422, "invalid")
+	h.as("susan", "PUT", v1+"/policy", "queues: [a]\n", "Content-Type", yaml, "If-Match", `"r1"`).want(200)
+	q := h.as("susan", "PUT", v1+"/policy", "queues: [b]\n", "Content-Type", yaml, "If-Match", `"r1"`).problem(412, "stale")
+	if q.Version != 2 {
+		t.Errorf("stale at %d", q.Version)
+	}
+	q = h.as("susan", "PUT", v1+"/policy", "fault", "Content-Type", yaml, "If-Match", `"r2"`).problem(422, "policy")
+	if len(q.Errors) != 2 || q.Errors[0].Detail != `line 3, column 7: rules[0]: no queue "x"; did you mean "phones"?` {
+		t.Errorf("faults %+v", q.Errors)
+	}
+	h.as("susan", "PUT", v1+"/policy", m{"document": "queues: [c]\n", "note": "why"}, "If-Match", `"r2"`).want(200)
+	h.as("susan", "PUT", v1+"/policy", m{"dokument": "x"}, "If-Match", `"r3"`).problem(422, "invalid")
+	h.as("susan", "PUT", v1+"/policy", "a: \xff", "Content-Type", yaml, "If-Match", `"r3"`).problem(400, "malformed")
+	h.as("susan", "PUT", v1+"/policy", "a: \x00", "Content-Type", yaml, "If-Match", `"r3"`).problem(400, "malformed")
+	if got := h.as("susan", "GET", v1+"/policy", nil, "Accept", yaml); string(got.body) != "queues: [c]\n" {
+		t.Errorf("in force: %q", got.body)
+	}
+	var l api.List[api.Channel]
+	h.as("susan", "GET", v1+"/channels", nil).want(200).json(&l)
+	if len(l.Items) != 1 || l.Items[0].Words == "" {
+		t.Errorf("channels %+v", l)
+	}
+}
+
+func TestCustomers(t *testing.T) {
+	h := newHouse(t)
+	var k api.Customer
+	h.as("anna", "POST", v1+"/customers", m{"name": " Olha ", "time_zone": "Europe/Kyiv", "addresses": []m{{"kind": "email", "handle": "Olha@Example.ORG"}}}).want(201).json(&k)
+	if k.Name != "Olha" || k.Addresses[0].Handle != "Olha@example.org" {
+		t.Errorf("made %+v", k)
+	}
+	h.as("anna", "POST", v1+"/customers", m{"name": "Twin", "addresses": []m{{"kind": "email", "handle": "Olha@example.org"}}}).problem(409, "conflict")
+	p := h.as("anna", "POST", v1+"/customers", m{"name": "x", "time_zone": "Kyiv", "addresses": []m{{"kind": "sms", "handle": "12"}, {"kind": "email", "handle": "Olha <o@x.org>"}, {"kind": "telegram", "handle": "@olha"}}}).problem(422, "invalid")
+	if len(p.Errors) != 4 {
+		t.Errorf("faults %+v", p.Errors)
+	}
+	h.as("anna", "GET", v1+"/customers/"+k.ID, nil).want(200)
+	h.as("anna", "PATCH", v1+"/customers/"+k.ID, m{"name": "Mine"}).problem(403, "forbidden") // without a case in hand
+	h.as("susan", "PATCH", v1+"/customers/"+k.ID, m{"lang": "uk"}).want(200)
+	c := h.held("phones", "anna")
+	at := v1 + "/customers/" + c.Customer
+	a := h.as("anna", "GET", at, nil).want(200)
+	h.as("boris", "GET", at, nil).want(200) // a colleague of the queue reads along
+	h.as("boris", "PATCH", at, m{"lang": "uk"}).problem(403, "forbidden")
+	h.as("anna", "PATCH", at, m{"lang": "uk", "attributes": m{"vip": "yes"}, "addresses": []m{{"kind": "telegram", "handle": "77"}}, "preferred": m{"kind": "telegram", "handle": "77"}}, "If-Match", a.Header.Get("ETag")).want(200).json(&k)
+	if k.Lang != "uk" || k.Attributes["vip"] != "yes" || k.Preferred == nil || k.Preferred.Handle != "77" || len(k.Addresses) != 2 {
+		t.Errorf("changed %+v", k)
+	}
+	h.as("anna", "PATCH", at, m{"lang": "en"}, "If-Match", a.Header.Get("ETag")).problem(412, "stale")
+	h.as("anna", "PATCH", at, m{"preferred": m{"kind": "telegram", "handle": "78"}}).problem(422, "invalid")
+	h.as("clara", "PATCH", at, m{"lang": "en"}).problem(404, "not_found")
+	var l api.List[api.Customer]
+	h.as("clara", "GET", v1+"/customers", nil).want(200).json(&l)
+	if len(l.Items) != 1 || l.Items[0].Name != "Olha" {
+		t.Errorf("clara sees %+v, want only the customer without a case", l.Items)
+	}
+	h.as("susan", "GET", v1+"/customers?name=Ivan", nil).want(200).json(&l)
+	if len(l.Items) != 1 {
+		t.Errorf("by name: %+v", l.Items)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	var picture bytes.Buffer
+	h.must(png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))
+	ids := []string{
+		h.upload("anna", "../../etc/photo \u202egnp.png", picture.String()),
+		h.upload("anna", "page.png", "<html><script>alert(1)</script></html>"),
+		h.upload("anna", "vector.svg", `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`),
+	}
+	var w api.Written
+	h.as("anna", "POST", v1+"/cases/"+c.CaseNumber()+"/messages", m{"text": "see", "files": ids, "claim_no": 1}).want(201).json(&w)
+	for i, want := range []struct{ kind, how string }{{"image/png", "inline"}, {"application/octet-stream", "attachment"}, {"application/octet-stream", "attachment"}} {
+		a := h.as("anna", "GET", w.Message.Files[i].Href, nil).want(200)
+		d := a.Header.Get("Content-Disposition")
+		if a.Header.Get("Content-Type") != want.kind || !strings.HasPrefix(d, want.how) || strings.ContainsAny(d, "/\\\u202e") {
+			t.Errorf("file %d is %s, %s", i+1, a.Header.Get("Content-Type"), d)
+		}
+		if cc := a.Header.Get("Cache-Control"); cc != "private, no-cache" {
+			t.Errorf("file %d may be kept without asking who looks: %s", i+1, cc)
+		}
+		if a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(a.Header.Get("Content-Security-Policy"), "sandbox") {
+			t.Errorf("file %d: %v", i+1, a.Header)
+		}
+	}
+	part := h.as("anna", "GET", w.Message.Files[1].Href, nil, "Range", "bytes=1-4").want(206)
+	if string(part.body) != "html" {
+		t.Errorf("range: %q", part.body)
+	}
+	h.as("anna", "GET", v1+"/cases/"+c.CaseNumber()+"/files/"+w.Message.ID+"/9", nil).problem(404, "not_found")
+
+	upload := func(field, name, content string) *answer {
+		body, kind := form(field, name, content)
+		return h.as("anna", "POST", v1+"/files", body, "Content-Type", kind)
+	}
+	upload("file", "big.bin", strings.Repeat("x", 10<<20)).want(201)
+	upload("file", "big.bin", strings.Repeat("x", 10<<20+1)).problem(413, "too_large")
+	upload("file", "bigger.bin", strings.Repeat("x", 11<<20)).problem(413, "too_large")
+	upload("file", "empty.bin", "").problem(422, "invalid")
+	upload("other", "a.bin", "x").problem(422, "invalid")
+	h.as("anna", "POST", v1+"/files", "x", "Content-Type", "text/plain").problem(415, "unsupported_media_type")
+	h.as("anna", "POST", v1+"/files", "x", "Content-Type", "multipart/form-data").problem(400, "malformed")
+	h.as("anna", "POST", v1+"/files", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf", "Content-Type", "multipart/form-data; boundary=b").problem(400, "malformed")
+
+	body, kind := form("file", "once.txt", "once")
+	var a, b api.Upload
+	h.as("anna", "POST", v1+"/files", body, "Content-Type", kind, "Idempotency-Key", "f").want(201).json(&a)
+	h.as("anna", "POST", v1+"/files", body, "Content-Type", kind, "Idempotency-Key", "f").want(201).json(&b)
+	if a.ID != b.ID {
+		t.Error("a repeat makes another upload")
+	}
+	body, kind = form("file", "once.txt", "other")
+	h.as("anna", "POST", v1+"/files", body, "Content-Type", kind, "Idempotency-Key", "f").problem(422, "key_reused")
+}
+
+func TestRoutesAreObserved(t *testing.T) {
+	h := newHouse(t)
+	h.as("anna", "GET", v1+"/cases/CW-000404", nil, "X-Request-Id", "their-id-0001").problem(404, "not_found")
+	a := h.as("anna", "GET", v1+"/nothing/"+canary, nil)
+	a.problem(404, "not_found")
+	a = h.as("anna", "DELETE", v1+"/cases", nil)
+	a.problem(405, "method_not_allowed")
+	if got := a.Header.Get("Allow"); got != "GET, HEAD, POST" {
+		t.Errorf("Allow: %s", got)
+	}
+	h.as("anna", "BREW", v1+"/cases", nil).problem(405, "method_not_allowed")
+	for _, want := range []string{"GET /api/v1/cases/{number} 404", "GET other 404", "DELETE other 405", "other other 405"} {
+		eventually(t, func() bool { _, ok := h.seen.Load(want); return ok })
+	}
+	log := h.log.String()
+	if !strings.Contains(log, `"request":"their-id-0001"`) || strings.Contains(log, canary) || strings.Contains(log, "CW-000404") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// eventually waits for something that happens by itself, without sleeping.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(5 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("it did not happen within five seconds")
+		}
+	}
+}
