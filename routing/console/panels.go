@@ -1,0 +1,161 @@
+package console
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/flow"
+	"casewire/channels"
+	"casewire/routing/desk"
+)
+
+// casePerson is the customer's panel.
+type casePerson struct {
+	CustomerID, CustomerName, CustomerLang string
+
+	Identities []identity
+	Facts      []fact
+}
+
+type identity struct {
+	Kind               channels.Kind
+	Handle             string
+	Verified, Answered bool
+}
+
+func (c *Console) person(v *visit, view *desk.View) casePerson {
+	k, who := view.Case, view.Customer
+	p := casePerson{
+		CustomerID:   who.ID,
+		CustomerName: cmp.Or(strings.TrimSpace(who.Name), strings.TrimSpace(k.To.Name), v.T("customer.unknown")),
+		CustomerLang: languageName(v, cmp.Or(who.Lang, k.Lang)),
+	}
+	for _, i := range view.Identities {
+		id := identity{Kind: i.Address.Kind, Handle: i.Address.Handle, Verified: i.Verified, Answered: i.Address.Key() == k.To.Key()}
+		if id.Kind.Hosted() {
+			id.Handle = v.T("customer.visitor")
+		}
+		p.Identities = append(p.Identities, id)
+	}
+	for _, a := range slices.Sorted(maps.Keys(who.Attributes)) {
+		p.Facts = append(p.Facts, fact{v.Or("attr.key."+a, a), who.Attributes[a]})
+	}
+	return p
+}
+
+// casePlace says in whose hands the case is and where it could go.
+type casePlace struct {
+	QueueID, OwnerName string
+
+	Owned      bool
+	Others     []queueName
+	Colleagues []Colleague
+}
+
+type queueName struct{ ID, Name string }
+
+func (c *Console) place(v *visit, view *desk.View) casePlace {
+	p := casePlace{QueueID: view.Case.Queue, Owned: view.Case.Owner != "", OwnerName: view.Case.OwnerName}
+	for _, q := range c.o.Router().Queues() {
+		if q.ID != p.QueueID {
+			p.Others = append(p.Others, queueName{q.ID, v.Policy(q.Name)})
+		}
+	}
+	return p
+}
+
+// caseClocks are the times of the case.
+type caseClocks struct {
+	Received, Due, StatusAt time.Time
+
+	SLA     string
+	Running time.Duration // on the clock that the centre answers for
+	Spent   []spent
+}
+
+type spent struct {
+	Name  string
+	Stage flow.Category
+	Time  time.Duration
+	Share int // of 100
+	Over  bool
+}
+
+func (c *Console) clocks(v *visit, view *desk.View) caseClocks {
+	k, f := view.Case, c.o.Flow()
+	p := caseClocks{Received: k.Received, Due: k.DueAt, StatusAt: k.StatusAt, SLA: slaWord(k.Received, k.DueAt, v.now)}
+	spans := casecore.Spans(f.Spec().Initial, view.Events)
+	for id, d := range casecore.Spent(spans, f, v.now) {
+		if f.Status(id).Category.Active() {
+			p.Running += d
+		}
+	}
+	all := casecore.Spent(spans, nil, v.now)
+	var longest time.Duration
+	for _, s := range spans {
+		status := f.Status(s.Status)
+		d, ok := all[s.Status]
+		if !ok || status.Category == flow.Closed {
+			continue
+		}
+		delete(all, s.Status)
+		d = d.Truncate(minute) // so that a page differs only when it reads differently
+		longest = max(longest, d)
+		limit := time.Duration(status.Limit)
+		p.Spent = append(p.Spent, spent{
+			Name: v.Policy(status.Name), Stage: status.Category, Time: d, Over: limit > 0 && d > limit,
+		})
+	}
+	for i := range p.Spent {
+		if longest > 0 {
+			p.Spent[i].Share = max(2, int(100*p.Spent[i].Time/longest))
+		}
+	}
+	return p
+}
+
+// caseTrace answers "why is it here?".
+type caseTrace struct {
+	TraceSays, TraceFoot string
+
+	Reasons   []reason
+	TraceOpen bool
+}
+
+type reason struct {
+	Name    string
+	Matched []string
+}
+
+func (c *Console) trace(v *visit, view *desk.View) caseTrace {
+	t, queue := view.Case.Trace, view.Case.Queue
+	for _, e := range view.Events {
+		if e.Kind == casecore.Opened {
+			queue = e.To
+			break
+		}
+	}
+	p := caseTrace{TraceOpen: true}
+	if t.Rule == "" {
+		p.TraceSays = v.T("trace.no_rule", "queue", c.queueName(v.Locale, queue))
+		return p
+	}
+	p.TraceSays = v.T("trace.rule", "rule", t.Rule, "queue", c.queueName(v.Locale, queue))
+	foot := []string{v.T("trace.revision", "n", t.Revision)}
+	if t.Skipped > 0 {
+		foot = append(foot, v.N("trace.skipped", t.Skipped))
+	}
+	p.TraceFoot = strings.Join(foot, " · ")
+	for _, r := range t.Reasons {
+		shown := make([]string, len(r.Matched))
+		for i, m := range r.Matched {
+			shown[i] = clip(m)
+		}
+		p.Reasons = append(p.Reasons, reason{v.Or("trace.on."+r.Condition, r.Condition), shown})
+	}
+	return p
+}
