@@ -1,0 +1,222 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/staff"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/config"
+	"casewire/config/policy"
+	"casewire/routing/access"
+	"casewire/routing/api"
+	"casewire/routing/console"
+	"casewire/routing/desk"
+	"casewire/routing/intake"
+	"casewire/routing/live"
+)
+
+// This file is where rooms that may not know each other meet: each adapter gives
+// one room's interface the other room's answer.
+
+func (a *App) consoleOptions() console.Options {
+	return console.Options{
+		Work: a.work, Board: a.board, Gate: a.gate, Staff: a.staff, Router: a.Router, Flow: a.Flow,
+		Centre:    func() string { return a.policy.Current().Settings.Name },
+		Location:  func() *time.Location { return a.policy.Current().Location },
+		Files:     casecore.Files{Blobs: a.blobs},
+		FileLimit: int64(a.Static().Limits.Attachment),
+		Preview:   a.preview, Typing: a.typing, Colleagues: a.colleagues,
+		Log: a.o.Log, Now: a.o.Now,
+	}
+}
+
+// enter tells the live socket who asks, and later whether that still holds.
+func (a *App) enter(r *http.Request) (live.Pass, error) {
+	who, session, err := a.gate.Actor(r)
+	if access.SignedOut(err) {
+		return live.Pass{}, live.ErrNotSignedIn
+	}
+	if err != nil {
+		return live.Pass{}, err
+	}
+	return live.Pass{
+		Actor: who, Bearer: r.Header.Get("Authorization") != "",
+		Again: func(ctx context.Context) (casecore.Actor, error) {
+			now, err := a.gate.Again(ctx, session)
+			if access.SignedOut(err) {
+				return now, live.ErrNotSignedIn
+			}
+			return now, err
+		},
+	}, nil
+}
+
+// origins are those of our own pages, by whichever name this machine goes.
+func (a *App) origins() []string {
+	out := []string{a.url, a.local}
+	if u, err := url.Parse(a.local); err == nil && u.Hostname() == "127.0.0.1" {
+		out = append(out, "http://"+net.JoinHostPort("localhost", u.Port()))
+	}
+	return out
+}
+
+// preview is what the customer would be told if the case moved to a status.
+func (a *App) preview(ctx context.Context, c *casecore.Case, to string) (*console.Told, error) {
+	pol := a.policy.Current().Notify
+	e := &casecore.Event{Kind: casecore.Moved, Case: c.ID, From: c.Status, To: to}
+	planned := pol.Plan(e)
+	if len(planned) == 0 || c.To.Kind == channels.Desk {
+		return nil, nil
+	}
+	var who *casecore.Customer
+	err := a.store.View(ctx, func(tx store.Tx) (err error) {
+		who, err = casecore.Customers.Get(tx, c.Customer)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := pol.Render(planned[0].Template, e, c, who, "")
+	return &console.Told{Kind: c.To.Kind, Text: m.Body.Text}, nil
+}
+
+// typing shows the customer that somebody is writing, on channels that can.
+func (a *App) typing(ctx context.Context, channel string, to channels.Address) {
+	if t, ok := a.doors.channel(channel).(channels.Typer); ok {
+		if err := t.Typing(ctx, to); err != nil {
+			a.o.Log.Debug("typing not shown", "channel", channel, "error", err)
+		}
+	}
+}
+
+// colleagues lists whom a case can be given to.
+func (a *App) colleagues(ctx context.Context) ([]console.Colleague, error) {
+	var out []console.Colleague
+	var mark store.Mark
+	for {
+		page, next, err := a.staff.List(ctx, mark, 200)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page {
+			if !o.Disabled {
+				out = append(out, console.Colleague{Login: o.Login, Name: o.Name})
+			}
+		}
+		if next == (store.Mark{}) {
+			slices.SortFunc(out, func(x, y console.Colleague) int { return cmp.Compare(x.Name, y.Name) })
+			return out, nil
+		}
+		mark = next
+	}
+}
+
+func (a *App) apiParts() api.Parts {
+	return api.Parts{
+		Store: a.store, Work: a.work, Board: a.board, Staff: a.staff, Gate: a.gate,
+		Flow: a.Flow, Router: a.Router, Files: casecore.Files{Blobs: a.blobs},
+		Opener: opener{a}, Policies: policies{a.store, a.policy}, Channels: channelHealth{a},
+	}
+}
+
+// opener lets the API enter cases.
+type opener struct{ app *App }
+
+// Open enters a case. A customer with an address is answered on a channel of its
+// kind when there is one.
+func (o opener) Open(ctx context.Context, by casecore.Actor, e api.Entry) (*casecore.Case, error) {
+	from := e.Address
+	if from.Handle == "" {
+		from = channels.Address{Kind: channels.Desk, Handle: "entry-" + e.Key, Name: e.Name}
+	}
+	channel, ok := o.app.doors.ofKind(from.Kind)
+	if !ok {
+		channel = string(channels.Desk) + ":" + cmp.Or(e.Source, "api")
+	}
+	res, err := o.app.intake.Enter(ctx, by, intake.Entry{
+		Key: e.Key, Channel: channel, Customer: e.Customer, From: from,
+		Body:  channels.Body{Subject: e.Subject, Text: e.Text, Lang: e.Lang, Files: e.Files},
+		Queue: e.Queue, Priority: e.Priority, Category: e.Category, Attributes: e.Attributes, Tags: e.Tags,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Case, nil
+}
+
+// policies lets the API read and change the policy.
+type policies struct {
+	store store.Store
+	live  *policy.Live
+}
+
+// Current returns the revision in force.
+func (p policies) Current(ctx context.Context) (api.PolicyRevision, error) {
+	var r *policy.Revision
+	err := p.store.View(ctx, func(tx store.Tx) (err error) {
+		r, err = policy.At(tx, p.live.Current().Revision)
+		return err
+	})
+	if err != nil {
+		return api.PolicyRevision{}, err
+	}
+	return revision(r), nil
+}
+
+// Apply publishes a document as the next revision.
+func (p policies) Apply(ctx context.Context, by casecore.Actor, document []byte, note string, expect int64) (api.PolicyRevision, error) {
+	r, err := p.live.Publish(ctx, policy.Draft{Author: by.Name, Note: note, Text: string(document), Expect: expect})
+	if stale, ok := errors.AsType[*policy.Stale](err); ok {
+		return api.PolicyRevision{}, &api.PolicyMoved{Revision: stale.Newest}
+	}
+	if faults, ok := errors.AsType[config.Errors](err); ok {
+		return api.PolicyRevision{}, policyFaults(faults)
+	}
+	if err != nil {
+		return api.PolicyRevision{}, err
+	}
+	return revision(r), nil
+}
+
+func revision(r *policy.Revision) api.PolicyRevision {
+	return api.PolicyRevision{Revision: r.Number, Document: []byte(r.Text), Author: r.Author, Note: r.Note, At: r.At}
+}
+
+func policyFaults(faults config.Errors) api.PolicyFaults {
+	var out api.PolicyFaults
+	for _, f := range faults {
+		detail := f.Msg
+		if f.Mend != "" {
+			detail += "; " + f.Mend
+		}
+		out = append(out, api.PolicyFault{Line: f.Line, Column: f.Column, Path: f.Path, Detail: detail})
+	}
+	return out
+}
+
+// channelHealth tells the API how the doors fare.
+type channelHealth struct{ app *App }
+
+// Channels lists the configured channels by id.
+func (h channelHealth) Channels(context.Context) ([]api.Channel, error) {
+	var out []api.Channel
+	for _, s := range h.app.doors.states() {
+		state := "ok"
+		if !s.OK {
+			state = "down"
+		}
+		out = append(out, api.Channel{ID: s.ID, Kind: s.Kind, State: state, Words: s.Text})
+	}
+	return out, nil
+}
+
+var _ desk.Operators = (*staff.Directory)(nil)

@@ -1,0 +1,395 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"casewire/casecore/staff"
+	"casewire/cmd/casewire/app"
+)
+
+// opening is a data folder in which two operators are signed in and nothing has
+// happened yet. Every world begins with a copy of it.
+type opening struct {
+	data    string
+	workers []worker
+}
+
+func newOpening(t *testing.T) *opening {
+	t.Helper()
+	m := &opening{data: filepath.Join(t.TempDir(), "data")}
+	a := startApp(t, m.data, func(ctx context.Context, a *app.App) error {
+		for _, o := range []staff.Operator{
+			{Login: "olena", Name: "Olena", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
+			{Login: "marko", Name: "Marko", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
+		} {
+			made, err := a.Staff().Create(ctx, o, o.Login+"-long-password")
+			if err != nil {
+				return err
+			}
+			secret, _, err := a.Staff().SignIn(ctx, o.Login, o.Login+"-long-password", "127.0.0.1")
+			if err != nil {
+				return err
+			}
+			m.workers = append(m.workers, worker{login: o.Login, id: made.ID, cookie: secret})
+		}
+		return nil
+	})
+	if err := a.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// startApp runs the program in this process.
+func startApp(t *testing.T, data string, before func(context.Context, *app.App) error) *app.App {
+	t.Helper()
+	p := place{data: data, listen: "127.0.0.1:0"}
+	conf, err := p.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.Start(t.Context(), app.Options{Config: conf, Log: slog.New(slog.DiscardHandler), Version: "test", Before: before})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// order is a crash that is asked for: at the n-th pass of a point, counted from
+// the start of a process or, when step is set, from the beginning of that step.
+type order struct {
+	point string
+	n     int
+	step  int
+}
+
+func (o order) String() string { return fmt.Sprintf("%s:%d", o.point, o.n) }
+
+// world is one installation with its customers and operators, who outlive the
+// program: it is killed, started again on the same folder, and they go on.
+type world struct {
+	t        *testing.T
+	data     string
+	orders   []order  // still to come, one for each life of the program
+	sweep    string   // a point that is armed at the beginning of each step
+	waiting  []string // cases that waited in the queue when the program died
+	visitors []*visitor
+	workers  []*worker
+	messages []*written // all that visitors wrote or tried to
+
+	proc   *process
+	armed  bool     // proc has an order that it has not reached
+	deaths []string // where it died: a crash point, or "killed"
+	played int      // steps that have begun
+	doing  string   // the step that goes on
+
+	luck   *rand.Rand // kills at random while it is set
+	left   int        // how many kills are still to come
+	mu     sync.Mutex
+	events int  // frames and answers of this life
+	killAt int  // the event at which to kill; 0: none
+	quiet  bool // nobody is killed any more
+}
+
+func newWorld(t *testing.T, m *opening) *world {
+	t.Helper()
+	w := &world{t: t, data: filepath.Join(t.TempDir(), "data")}
+	if err := os.CopyFS(w.data, os.DirFS(m.data)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ada", "boris", "cleo"} {
+		w.visitors = append(w.visitors, newVisitor(name, w.tick))
+	}
+	for i := range m.workers {
+		from := &m.workers[i]
+		w.workers = append(w.workers, &worker{login: from.login, id: from.id, cookie: from.cookie, tick: w.tick})
+	}
+	t.Cleanup(func() {
+		for _, v := range w.visitors {
+			v.leave()
+		}
+		if t.Failed() && w.proc != nil {
+			t.Logf("deaths: %q, steps begun: %d; stderr of the last life:\n%s", w.deaths, w.played, tail(w.proc.log.String()))
+		}
+	})
+	return w
+}
+
+// write makes a message of a visitor.
+func (w *world) write(v *visitor, text string, file []byte) *written {
+	m := newWritten(v, text, file)
+	w.messages = append(w.messages, m)
+	return m
+}
+
+// tick counts an event of the outside, and kills the program at the chosen one.
+func (w *world) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events++
+	if w.events == w.killAt {
+		w.killLater(time.Duration(w.luck.IntN(20000)) * time.Microsecond)
+	}
+}
+
+// killLater is called with w locked.
+func (w *world) killLater(after time.Duration) {
+	p := w.proc
+	time.AfterFunc(after, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.quiet && w.proc == p {
+			_ = p.cmd.Process.Kill() // it may be over
+		}
+	})
+}
+
+// launch starts the program and brings everybody in. It starts it again as often
+// as it dies on the way.
+func (w *world) launch(ctx context.Context) {
+	w.t.Helper()
+	for {
+		w.start()
+		err := w.enter(ctx)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, errCut) {
+			w.t.Fatal(err)
+		}
+		w.buried()
+	}
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	var env []string
+	w.armed = len(w.orders) > 0 && w.orders[0].step == 0
+	if w.armed {
+		env = []string{crashVariable + "=" + w.orders[0].String()}
+	}
+	p := prepare(w.t, childCrash, []string{w.data}, env...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.proc, w.events, w.killAt = p, 0, 0
+	p.start()
+	if w.left > 0 && !w.quiet {
+		w.left--
+		if w.luck.IntN(5) == 0 { // also while it starts
+			w.killLater(time.Duration(w.luck.IntN(600)) * time.Millisecond)
+		} else {
+			w.killAt = 1 + w.luck.IntN(60)
+		}
+	}
+}
+
+// enter connects everybody to a program that has just been started.
+func (w *world) enter(ctx context.Context) error {
+	var url string
+	select {
+	case url = <-w.proc.ready:
+	case <-w.proc.over:
+		return errCut
+	case <-ctx.Done():
+		return fmt.Errorf("wait for ready: %w", ctx.Err())
+	}
+	for _, o := range w.workers {
+		o.mu.Lock()
+		o.url = url
+		o.mu.Unlock()
+	}
+	for _, v := range w.visitors {
+		if err := v.connect(ctx, url); err != nil {
+			return err
+		}
+	}
+	if err := w.reassure(ctx); err != nil || w.deaths == nil {
+		return err
+	}
+	cards, err := w.workers[0].cards(ctx, "phones")
+	if err == nil && !slices.Equal(cards, w.waiting) {
+		err = fmt.Errorf("the queue shows %q, %q wait in it", cards, w.waiting)
+	}
+	return err
+}
+
+// buried waits until the program is dead and checks what it has left behind.
+func (w *world) buried() {
+	w.t.Helper()
+	select {
+	case <-w.proc.over:
+	case <-time.After(patience):
+		w.t.Fatalf("connections are cut and the program lives on; stderr:\n%s", tail(w.proc.log.String()))
+	}
+	status, ok := w.proc.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || status.Signal() != syscall.SIGKILL {
+		w.t.Fatalf("the program ended by itself: %v; stderr:\n%s", w.proc.cmd.ProcessState, tail(w.proc.log.String()))
+	}
+	w.heard()
+	death := "killed"
+	if at := w.proc.crash(); at != "" {
+		death = w.orderReached(at)
+	}
+	w.deaths = append(w.deaths, death)
+	w.autopsy()
+}
+
+// orderReached strikes the order that was carried out.
+func (w *world) orderReached(point string) string {
+	w.t.Helper()
+	if w.sweep != "" {
+		w.armed = false
+		return w.doing
+	}
+	if len(w.orders) == 0 || w.orders[0].point != point {
+		w.t.Fatalf("died at %s, asked for %v", point, w.orders)
+	}
+	o := w.orders[0]
+	w.orders, w.armed = w.orders[1:], false
+	return o.String()
+}
+
+// heard fails the test for what the program must never say.
+func (w *world) heard() {
+	w.t.Helper()
+	log := w.proc.log.String()
+	for _, word := range []string{"DATA RACE", "panic", "goroutine ", `"level":"ERROR"`} {
+		if strings.Contains(log, word) {
+			w.t.Fatalf("the program says %q; stderr:\n%s", word, tail(log))
+		}
+	}
+}
+
+// calm ends the killing. Whoever is not killed when it returns lives.
+func (w *world) calm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.quiet = true
+	w.sweep = ""
+}
+
+// arm has the running program die at a point, counted from now.
+func (w *world) arm(o order) {
+	w.t.Helper()
+	text := ""
+	if o.point != "" {
+		text = o.String()
+	}
+	if _, err := fmt.Fprintln(w.proc.leash, text); err != nil {
+		return // it is dead, and the step will notice
+	}
+	select {
+	case <-w.proc.armed:
+		w.armed = text != ""
+	case <-w.proc.over:
+	case <-time.After(patience):
+		w.t.Fatal("the program takes no orders")
+	}
+}
+
+// step is a part of the scenario: what several people do at once.
+type step struct {
+	name string
+	acts []*act
+}
+
+// act is one thing that somebody does until it is done; again is set when the
+// program died under an earlier try.
+type act struct {
+	do   func(ctx context.Context, again bool) error
+	done bool
+	try  int
+}
+
+func together(name string, do ...func(ctx context.Context, again bool) error) step {
+	s := step{name: name}
+	for _, d := range do {
+		s.acts = append(s.acts, &act{do: d})
+	}
+	return s
+}
+
+// play carries out a step, through as many lives as it takes.
+func (w *world) play(s step) {
+	w.t.Helper()
+	w.played++
+	w.doing = s.name
+	switch {
+	case w.sweep != "":
+		w.arm(order{point: w.sweep, n: 1})
+	case len(w.orders) > 0 && !w.armed && w.played >= w.orders[0].step:
+		w.arm(w.orders[0])
+	}
+	for {
+		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+		err := w.try(ctx, s)
+		if errors.Is(err, errCut) {
+			w.buried()
+			w.launch(ctx)
+			cancel()
+			continue
+		}
+		cancel()
+		if err != nil {
+			w.t.Fatalf("%s: %v", s.name, err)
+		}
+		for _, v := range w.visitors {
+			if f := v.complaints(); len(f) > 0 {
+				w.t.Fatalf("%s: %s", s.name, strings.Join(f, "\n"))
+			}
+		}
+		return
+	}
+}
+
+func (w *world) try(ctx context.Context, s step) error {
+	errs := make([]error, len(s.acts))
+	var wg sync.WaitGroup
+	for i, a := range s.acts {
+		if a.done {
+			continue
+		}
+		wg.Go(func() {
+			a.try++
+			errs[i] = a.do(ctx, a.try > 1)
+			a.done = errs[i] == nil
+		})
+	}
+	wg.Wait()
+	var cut error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errCut) {
+			return err
+		}
+		cut = errors.Join(cut, err)
+	}
+	return cut
+}
+
+// reassure repeats what was acknowledged last, as clients do that are not sure:
+// they get the same answer as before.
+func (w *world) reassure(ctx context.Context) error {
+	for _, v := range w.visitors {
+		if err := v.repeat(ctx, w.messages); err != nil {
+			return err
+		}
+	}
+	for _, o := range w.workers {
+		if err := o.repeat(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
