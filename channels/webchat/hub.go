@@ -12,6 +12,7 @@ import (
 // hub knows which sockets are open, and whose. It is safe for concurrent use.
 type hub struct {
 	limits Limits
+	begun  chan struct{} // closed when the door has begun to run
 
 	mu      sync.Mutex
 	work    context.Context // of messages in hand; nil while the door does not run
@@ -29,7 +30,7 @@ const (
 
 func newHub(l Limits) *hub {
 	return &hub{
-		limits:  l,
+		limits: l, begun: make(chan struct{}),
 		sockets: make(map[*socket]struct{}), rooms: make(map[string][]*socket), from: make(map[string]int),
 	}
 }
@@ -38,6 +39,23 @@ func (h *hub) start(work context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.work = work
+	select {
+	case <-h.begun:
+	default:
+		close(h.begun)
+	}
+}
+
+// begins waits a moment for a door that is just being opened, so that who comes
+// first is not sent away.
+func (h *hub) begins(ctx context.Context) {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-h.begun:
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }
 
 // enter admits one more connection from address, or says with which HTTP status

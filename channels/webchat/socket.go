@@ -94,6 +94,7 @@ func (d *Door) connect(w http.ResponseWriter, r *http.Request, in channels.Sink)
 			fmt.Sprintf("connections of this address: at most %d a minute; again in %s", d.cfg.Limits.Hellos, seconds(wait)))
 		return
 	}
+	d.hub.begins(r.Context())
 	work, status := d.hub.enter(address)
 	if status != 0 {
 		d.retryAfter(w, time.Second)
