@@ -153,7 +153,7 @@ func openChromium(t *testing.T) *chromium {
 		t.Skipf(say, err)
 	}
 	o := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile(t)),
 		chromedp.WSURLReadTimeout(pageWait), chromedp.WindowSize(1440, 900),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), o...)
@@ -483,4 +483,16 @@ func focused() chromedp.Action { return emulation.SetFocusEmulationEnabled(true)
 // screen is how large the window is; narrow ones are telephones.
 func screen(width, height int64) chromedp.Action {
 	return emulation.SetDeviceMetricsOverride(width, height, 1, width < 500)
+}
+
+// profile is a folder for the browser's own files. Its processes may still write
+// there while they end, so that it is removed as far as it goes and no further.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "casewire-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
