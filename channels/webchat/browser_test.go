@@ -1,6 +1,7 @@
 package webchat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -27,17 +28,27 @@ type tab struct {
 	quiet bool // complaints of the browser are expected
 }
 
+// chromiumPath is the browser that CHROMIUM or the path names. Without one the test
+// is skipped, or fails when CASEWIRE_BROWSER=required.
+func chromiumPath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err == nil {
+		return path
+	}
+	const say = "no Chromium (%v): the pages are not tried in a browser; install it, or name it in CHROMIUM (CASEWIRE_BROWSER=required makes this a failure)"
+	if os.Getenv("CASEWIRE_BROWSER") == "required" {
+		t.Fatalf(say, err)
+	}
+	t.Skipf(say, err)
+	return ""
+}
+
 // browser returns a tab with an empty profile. What the page throws or breaks of
 // its own policy fails the test.
 func browser(t *testing.T) *tab {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("install chromium: the widget is judged in a browser")
-		}
-		t.Skip("chromium is not installed")
-	}
+	path := chromiumPath(t)
 	profile, err := os.MkdirTemp("", "casewire-chromium-")
 	if err != nil {
 		t.Fatal(err)

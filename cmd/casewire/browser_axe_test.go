@@ -104,12 +104,12 @@ func (p *page) passes(axe, where string) {
 }
 
 // fetchAxe returns the source of axe-core. Without npm or its registry the test is
-// skipped, and says so.
+// skipped, and says so, or fails when CASEWIRE_BROWSER=required.
 func fetchAxe(t *testing.T) string {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		t.Skip("no npm: axe-core cannot be fetched, and accessibility is judged by the keyboard test alone")
+		without(t, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -117,13 +117,23 @@ func fetchAxe(t *testing.T) string {
 	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "axe-core@"+axeVersion)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("axe-core cannot be fetched, and accessibility is judged by the keyboard test alone: %v\n%s", err, out)
+		without(t, fmt.Errorf("%w\n%s", err, out))
 	}
 	src, err := unpacked(filepath.Join(dir, "axe-core-"+axeVersion+".tgz"), "package/axe.min.js")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
+}
+
+// without ends a test that has no axe-core.
+func without(t *testing.T, err error) {
+	t.Helper()
+	const say = "axe-core cannot be fetched with npm, and accessibility is judged by the keyboard test alone: %v"
+	if os.Getenv("CASEWIRE_BROWSER") == "required" {
+		t.Fatalf(say, err)
+	}
+	t.Skipf(say, err)
 }
 
 // unpacked returns one file of a package.

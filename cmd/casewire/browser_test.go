@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -136,22 +137,10 @@ type chromium struct {
 	ctx context.Context
 }
 
-// openChromium starts the browser that the variable CHROMIUM or the path names.
-// Without one the test is skipped, or fails when CASEWIRE_BROWSER=required.
+// openChromium starts the browser; see chromiumPath.
 func openChromium(t *testing.T) *chromium {
 	t.Helper()
-	name := os.Getenv("CHROMIUM")
-	if name == "" {
-		name = "chromium"
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		const say = "no Chromium (%v): the pages are not tried in a browser; install it, or name it in CHROMIUM (CASEWIRE_BROWSER=required makes this a failure)"
-		if os.Getenv("CASEWIRE_BROWSER") == "required" {
-			t.Fatalf(say, err)
-		}
-		t.Skipf(say, err)
-	}
+	path := chromiumPath(t)
 	o := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile(t)),
 		chromedp.WSURLReadTimeout(pageWait), chromedp.WindowSize(1440, 900),
@@ -483,6 +472,22 @@ func focused() chromedp.Action { return emulation.SetFocusEmulationEnabled(true)
 // screen is how large the window is; narrow ones are telephones.
 func screen(width, height int64) chromedp.Action {
 	return emulation.SetDeviceMetricsOverride(width, height, 1, width < 500)
+}
+
+// chromiumPath is the browser that CHROMIUM or the path names. Without one the test
+// is skipped, or fails when CASEWIRE_BROWSER=required.
+func chromiumPath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err == nil {
+		return path
+	}
+	const say = "no Chromium (%v): the pages are not tried in a browser; install it, or name it in CHROMIUM (CASEWIRE_BROWSER=required makes this a failure)"
+	if os.Getenv("CASEWIRE_BROWSER") == "required" {
+		t.Fatalf(say, err)
+	}
+	t.Skipf(say, err)
+	return ""
 }
 
 // profile is a folder for the browser's own files. Its processes may still write

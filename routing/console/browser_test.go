@@ -1,8 +1,10 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -24,14 +26,27 @@ type tab struct {
 	frames *strings.Builder
 }
 
+// chromiumPath is the browser that CHROMIUM or the path names. Without one the test
+// is skipped, or fails when CASEWIRE_BROWSER=required.
+func chromiumPath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
+	if err == nil {
+		return path
+	}
+	const say = "no Chromium (%v): the pages are not tried in a browser; install it, or name it in CHROMIUM (CASEWIRE_BROWSER=required makes this a failure)"
+	if os.Getenv("CASEWIRE_BROWSER") == "required" {
+		t.Fatalf(say, err)
+	}
+	t.Skipf(say, err)
+	return ""
+}
+
 // chromium starts a browser that reports every error of a script or of the
 // content policy as a failure.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium on this machine: the pages are not tried in a browser")
-	}
+	path := chromiumPath(t)
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
 	t.Cleanup(cancel)

@@ -22,13 +22,13 @@ import (
 	"casewire/channels"
 )
 
-// TestShots takes pictures of every page into the folder that CASEWIRE_SHOTS
+// TestShots takes pictures of every page into the folder that CASEWIRE_SCREENSHOTS
 // names, for people to look at. It checks nothing but that scripts run without an
 // error; the other tests do.
 func TestShots(t *testing.T) {
-	folder := os.Getenv("CASEWIRE_SHOTS")
+	folder := os.Getenv("CASEWIRE_SCREENSHOTS")
 	if folder == "" {
-		t.Skip("set CASEWIRE_SHOTS to a folder to take pictures of the pages")
+		t.Skip("CASEWIRE_SCREENSHOTS names no folder for the pictures")
 	}
 	h := newHouse(t)
 	anna := h.operator("anna", "Anna Kovalchuk", []string{"operator"}, "phones", "computers", "appliances", "tv", "general")
@@ -37,7 +37,7 @@ func TestShots(t *testing.T) {
 	h.settled(anna, 43)
 
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(chromiumPath(t)), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("hide-scrollbars", false))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
 	defer cancel()

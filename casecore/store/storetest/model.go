@@ -16,7 +16,7 @@ import (
 
 // SeedVariable names the environment variable that repeats a run of the random
 // tests.
-const SeedVariable = "CASEWIRE_TEST_SEED"
+const SeedVariable = "CASEWIRE_SEED"
 
 var models = map[string]func(*env){
 	"random operations agree with a map":               func(e *env) { agrees(e, false) },
