@@ -5,14 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	_ "image/gif"  // dimensions of what visitors send
-	_ "image/jpeg" // likewise
-	_ "image/png"  // likewise
 	"io"
 	"mime"
 	"net/http"
@@ -26,10 +21,8 @@ import (
 )
 
 const (
-	sniffLength  = 512              // bytes by which a type is judged
-	uploadTime   = 5 * time.Minute  // for one file on a slow line
-	maxDimension = 12000            // pixels of an image shown in place, each way
-	maxPixels    = 50 * 1000 * 1000 // and in all: decoding must not eat a phone
+	sniffLength = 512             // bytes by which a type is judged
+	uploadTime  = 5 * time.Minute // for one file on a slow line
 )
 
 // inlineTypes may be shown in place, after their content was looked at again.
@@ -200,7 +193,7 @@ func (d *Door) download(w http.ResponseWriter, r *http.Request) {
 	defer body.Close()
 	h := w.Header()
 	kind, shown := "attachment", "application/octet-stream"
-	if t, ok := showable(body); ok {
+	if t, ok := channels.Showable(body); ok {
 		kind, shown = "inline", t
 	}
 	h.Set("Content-Type", shown)
@@ -288,49 +281,4 @@ func sniff(head []byte) string {
 		}
 	}
 	return baseType(http.DetectContentType(head))
-}
-
-// showable looks at a stored file again and says as which image it may be shown in
-// place. Dimensions are read from the header; nothing is decoded.
-func showable(body io.ReadSeeker) (string, bool) {
-	head := make([]byte, sniffLength)
-	n, err := io.ReadFull(body, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		_, _ = body.Seek(0, io.SeekStart)
-		return "", false
-	}
-	t := sniff(head[:n])
-	w, h := 0, 0
-	if t == "image/webp" {
-		w, h = webpSize(head[:n])
-	} else if inlineTypes[t] {
-		if _, err := body.Seek(0, io.SeekStart); err == nil {
-			if c, _, err := image.DecodeConfig(io.LimitReader(body, 1<<20)); err == nil {
-				w, h = c.Width, c.Height
-			}
-		}
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return "", false
-	}
-	return t, w > 0 && h > 0 && w <= maxDimension && h <= maxDimension && w*h <= maxPixels
-}
-
-// webpSize reads the dimensions from the header of a WebP image, 0 for none.
-func webpSize(b []byte) (w, h int) {
-	if len(b) < 30 {
-		return 0, 0
-	}
-	le := binary.LittleEndian
-	switch string(b[12:16]) {
-	case "VP8 ":
-		return int(le.Uint16(b[26:]) & 0x3fff), int(le.Uint16(b[28:]) & 0x3fff)
-	case "VP8L":
-		v := le.Uint32(b[21:])
-		return int(v&0x3fff) + 1, int(v>>14&0x3fff) + 1
-	case "VP8X":
-		at := func(i int) int { return int(b[i]) | int(b[i+1])<<8 | int(b[i+2])<<16 }
-		return at(24) + 1, at(27) + 1
-	}
-	return 0, 0
 }

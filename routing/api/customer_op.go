@@ -238,13 +238,9 @@ func (a *API) createCustomer(ctx context.Context, c *call, in *newCustomerInput)
 }
 
 func (a *API) changeCustomer(ctx context.Context, c *call, in *customerEditInput) (*stated[Customer], error) {
-	var version uint64
-	if in.Match != "" {
-		v, p := parseTag(in.Match, "v")
-		if p != nil {
-			return nil, p
-		}
-		version = v
+	version, p := versionIn(in.Match)
+	if p != nil {
+		return nil, p
 	}
 	b := in.Body
 	faults := checkAttributes(b.Attributes)

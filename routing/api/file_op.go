@@ -1,11 +1,9 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	_ "image/gif" // dimensions of what is shown inline
 	_ "image/jpeg"
 	_ "image/png"
@@ -189,27 +187,13 @@ func (a *API) getFile(ctx context.Context, c *call, in *fileInput) (*fileOutput,
 	}}, nil
 }
 
-// shown says what browsers may show in place. SVG is not among it: it can carry
-// scripts.
-func shown(kind string) bool {
-	return kind == "image/png" || kind == "image/jpeg" || kind == "image/gif"
-}
-
-// maxPixels keeps a small file from unpacking to a huge picture on the screen.
-const maxPixels = 50_000_000
-
 // sendFile never believes the sender about the type: what is not plainly a
 // picture is a download that no browser will open in our origin.
 func (a *API) sendFile(c *call, f channels.File, body io.ReadSeeker) {
 	h := c.w.Header()
 	kind, how := "application/octet-stream", "attachment"
-	if shown(f.Type) && isPicture(body, f.Type) {
-		kind, how = f.Type, "inline"
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		a.o.Log.Error("attachment cannot be read", "request", c.id, "error", err)
-		problem("internal", "the fault is ours; it has been logged").write(c.w)
-		return
+	if is, ok := channels.Showable(body); ok {
+		kind, how = is, "inline"
 	}
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", mime.FormatMediaType(how, map[string]string{"filename": f.Name}))
@@ -217,15 +201,6 @@ func (a *API) sendFile(c *call, f channels.File, body io.ReadSeeker) {
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("ETag", `"`+f.Blob+`"`)
 	http.ServeContent(c.w, c.r, "", time.Time{}, body)
-}
-
-func isPicture(r io.Reader, kind string) bool {
-	head, err := io.ReadAll(io.LimitReader(r, 64<<10))
-	if err != nil || http.DetectContentType(head) != kind {
-		return false
-	}
-	cfg, _, err := image.DecodeConfig(bytes.NewReader(head))
-	return err == nil && cfg.Width > 0 && cfg.Height > 0 && cfg.Width*cfg.Height <= maxPixels
 }
 
 func sweepUploads(tx store.Tx, now time.Time, limit int) (int, error) {

@@ -23,6 +23,15 @@ func parseTag(header, letter string) (uint64, *Problem) {
 	return n, nil
 }
 
+// versionIn reads an If-Match that may be left out: then it is 0, and any version
+// is meant.
+func versionIn(match string) (uint64, *Problem) {
+	if match == "" {
+		return 0, nil
+	}
+	return parseTag(match, "v")
+}
+
 // guard is what a change of a case says of the state it was made against: at
 // least one of the two is needed.
 func guard(match string, claimNo int64) (casecore.Guard, error) {

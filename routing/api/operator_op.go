@@ -168,13 +168,9 @@ func (a *API) linkOperator(ctx context.Context, c *call, in *linkInput) (*create
 }
 
 func (a *API) changeOperator(ctx context.Context, _ *call, in *operatorEditInput) (*stated[Operator], error) {
-	var version uint64
-	if in.Match != "" {
-		v, p := parseTag(in.Match, "v")
-		if p != nil {
-			return nil, p
-		}
-		version = v
+	version, p := versionIn(in.Match)
+	if p != nil {
+		return nil, p
 	}
 	b := in.Body
 	o, err := a.Staff.Update(ctx, in.ID, staff.Change{Name: b.Name, Roles: b.Roles, Queues: b.Queues, Capacity: b.Capacity, Lang: b.Lang, Disabled: b.Disabled, Password: b.Password}, version)

@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode"
 
-	"casewire/casecore"
 	"casewire/channels"
 )
 
@@ -26,7 +25,7 @@ func (c *Console) shown(ctx context.Context, f channels.File) bool {
 		return false
 	}
 	defer data.Close() //nolint:errcheck // only read from
-	_, ok := casecore.Showable(data)
+	_, ok := channels.Showable(data)
 	return ok
 }
 
@@ -61,7 +60,7 @@ func (c *Console) sendFile(v *visit, f channels.File) error {
 	// What is not shown is saved, as bytes without a type, so that nothing from
 	// outside runs on our address.
 	kind, how := "application/octet-stream", "attachment"
-	if is, ok := casecore.Showable(data); ok {
+	if is, ok := channels.Showable(data); ok {
 		kind, how = is, "inline"
 	}
 	h.Set("Content-Type", kind)

@@ -1,4 +1,4 @@
-package casecore_test
+package channels_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"io"
 	"testing"
 
-	"casewire/casecore"
+	"casewire/channels"
 )
 
 func encoded(t *testing.T, do func(io.Writer, image.Image) error) []byte {
@@ -75,7 +75,7 @@ func TestShowable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := bytes.NewReader(c.data)
-			got, ok := casecore.Showable(r)
+			got, ok := channels.Showable(r)
 			if got != c.want || ok != (c.want != "") {
 				t.Errorf("%q, %v; want %q", got, ok, c.want)
 			}

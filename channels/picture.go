@@ -1,8 +1,9 @@
-package casecore
+package channels
 
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"image"
 	"image/gif"
 	"image/jpeg"
@@ -23,33 +24,7 @@ const (
 // side. It decodes none of it and leaves r at its start. SVG is never showable: it
 // can carry scripts.
 func Showable(r io.ReadSeeker) (mime string, ok bool) {
-	const most = 1 << 20 // where the size stands, after any metadata
-	head := make([]byte, sniffed)
-	n, err := io.ReadFull(r, head)
-	if err != nil && n == 0 {
-		return "", false
-	}
-	head = head[:n]
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return "", false
-	}
-	limited := io.LimitReader(r, most)
-	var size image.Config
-	switch mime = http.DetectContentType(head); mime {
-	case "image/png":
-		size, err = png.DecodeConfig(limited)
-	case "image/jpeg":
-		size, err = jpeg.DecodeConfig(limited)
-	case "image/gif":
-		size, err = gif.DecodeConfig(limited)
-	case "image/webp":
-		size, err = webpSize(head), nil
-	default:
-		return "", false
-	}
-	if err != nil {
-		return "", false
-	}
+	mime, size := pictureSize(r)
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return "", false
 	}
@@ -58,6 +33,38 @@ func Showable(r io.ReadSeeker) (mime string, ok bool) {
 		return "", false
 	}
 	return mime, true
+}
+
+// pictureSize reads a picture's header; what is none has no size.
+func pictureSize(r io.ReadSeeker) (string, image.Config) {
+	const most = 1 << 20      // where the size stands, after any metadata
+	head := make([]byte, 512) // as far as http.DetectContentType looks
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", image.Config{}
+	}
+	head = head[:n]
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return "", image.Config{}
+	}
+	var size image.Config
+	body, mime := io.LimitReader(r, most), http.DetectContentType(head)
+	switch mime {
+	case "image/png":
+		size, err = png.DecodeConfig(body)
+	case "image/jpeg":
+		size, err = jpeg.DecodeConfig(body)
+	case "image/gif":
+		size, err = gif.DecodeConfig(body)
+	case "image/webp":
+		size, err = webpSize(head), nil
+	default:
+		return "", image.Config{}
+	}
+	if err != nil {
+		return "", image.Config{}
+	}
+	return mime, size
 }
 
 // webpSize reads the header of the first chunk (RFC 9649); what it does not know
