@@ -80,10 +80,11 @@ type Case struct {
 	DueAt      time.Time         `json:"due_at,omitzero"`    // by when somebody should have answered
 	ClosedAt   time.Time         `json:"closed_at,omitzero"` // when it became done or closed
 	InboundAt  time.Time         `json:"inbound_at,omitzero"`
-	Messages   int64             `json:"messages"` // how many, and the Seq of the last
-	Events     int64             `json:"events"`   // likewise
-	Waiting    bool              `json:"waiting"`  // the customer's word is the last
-	Broken     bool              `json:"broken"`   // opened by a message that could not be read in full
+	Messages   int64             `json:"messages"`         // how many, and the Seq of the last
+	Events     int64             `json:"events"`           // likewise
+	Waiting    bool              `json:"waiting"`          // the customer's word is the last
+	Broken     bool              `json:"broken"`           // opened by a message that could not be read in full
+	Linked     string            `json:"linked,omitempty"` // number of the case that its first message claimed to answer
 	Trace      Trace             `json:"trace"`
 }
 

@@ -1,6 +1,8 @@
 package casecore
 
 import (
+	"time"
+
 	"casewire/casecore/store"
 	"casewire/channels"
 )
@@ -31,7 +33,9 @@ type Identity struct {
 	Address  channels.Address `json:"address"`
 	Customer string           `json:"customer"`
 	Verified bool             `json:"verified"`
-	Lines    int64            `json:"lines,omitempty"` // messages in its thread, for hosted kinds
+	Shut     *Shut            `json:"shut,omitempty"`    // why nothing may be sent there
+	HeardAt  time.Time        `json:"heard_at,omitzero"` // of the latest word on Shut
+	Lines    int64            `json:"lines,omitempty"`   // messages in its thread, for hosted kinds
 }
 
 // IdentityID is the id of the identity with this address: there is only one.

@@ -60,6 +60,7 @@ func (l *Ledger) Receipted(tx store.Tx, messageID string, r channels.Receipt) (b
 		if r.ProviderID != "" {
 			a.ProviderID = r.ProviderID
 		}
+		a.Refs = append(a.Refs, r.Refs...)
 	}
 	d.State, d.At = r.State, l.Now()
 	return true, Messages.Put(tx, m)
@@ -87,6 +88,26 @@ func (l *Ledger) undelivered(tx store.Tx, by Actor, caseID string, e Event) erro
 		return err
 	}
 	return Cases.Put(tx, c)
+}
+
+// Retell writes a message that did not arrive once more, to another address of
+// the same customer. It is the post room's verb and needs no holder.
+func (l *Ledger) Retell(tx store.Tx, by Actor, failed *Message, channel string, to channels.Address) (*Case, *Message, error) {
+	c, err := Cases.Get(tx, failed.Case)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &Message{
+		Direction: Out, Channel: channel, To: to, Author: failed.Author, AuthorName: failed.AuthorName, Auto: failed.Auto,
+		Status: failed.Status, Template: failed.Template, Body: failed.Body, Instead: failed.ID,
+	}
+	if err := l.write(tx, c, m); err != nil {
+		return nil, nil, err
+	}
+	if err := l.record(tx, by, c, Event{Kind: Told, To: m.Template, Message: m.ID, Reason: "instead"}); err != nil {
+		return nil, nil, err
+	}
+	return c, m, Cases.Put(tx, c)
 }
 
 // reported says that a state came from the provider's own report, or is the end:

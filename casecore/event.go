@@ -25,6 +25,9 @@ const (
 	Reopened    EventKind = "reopened"    // From, To: statuses
 	Edited      EventKind = "edited"      // To: names of what changed
 	Undelivered EventKind = "undelivered" // a message did not arrive; To: the reason
+	Revised     EventKind = "revised"     // the customer edited a message
+	ShutOff     EventKind = "shut"        // an address may not be written to any more; To: the reason
+	ShutOver    EventKind = "unshut"      // it may again
 )
 
 // PendingNotify marks events that the post room has yet to read. A mark and not a

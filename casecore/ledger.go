@@ -54,6 +54,7 @@ type Draft struct {
 	React      time.Duration // by when somebody should have answered; 0: no limit
 	Reply      string        // template that the rule answers with at once
 	Broken     bool
+	Linked     string // number of the case that its first message claimed to answer
 	Trace      Trace
 }
 
@@ -71,7 +72,7 @@ func (l *Ledger) Open(tx store.Tx, by Actor, d Draft, m Message) (*Case, *Messag
 		Customer: d.Customer, Channel: d.Channel, To: d.To, Lang: d.Lang, Subject: d.Subject,
 		Status: initial.ID, Stage: initial.Category, StatusAt: now,
 		Priority: d.Priority, Category: d.Category, Attributes: d.Attributes, Tags: d.Tags,
-		Queue: d.Queue, Broken: d.Broken, Trace: d.Trace, Received: now,
+		Queue: d.Queue, Broken: d.Broken, Linked: d.Linked, Trace: d.Trace, Received: now,
 	}
 	if d.React > 0 {
 		c.DueAt = now.Add(d.React)
@@ -103,7 +104,7 @@ func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Me
 	if err := l.record(tx, by, c, Event{Kind: Received, Message: m.ID}); err != nil {
 		return nil, nil, err
 	}
-	if c.Stage == flow.Closed && !m.Auto {
+	if c.Stage == flow.Closed && !m.Auto && m.CopyOf == "" {
 		c.setOwner(Actor{})
 		if err := l.enter(tx, by, c, l.Flow().Spec().Reopen, Reopened); err != nil {
 			return nil, nil, err
@@ -282,7 +283,7 @@ func (l *Ledger) write(tx store.Tx, c *Case, m *Message) error {
 	switch m.Direction {
 	case In:
 		c.InboundAt = m.At
-		c.Waiting = c.Waiting || !m.Auto
+		c.Waiting = c.Waiting || !m.Auto && m.CopyOf == ""
 		if err := assignLine(tx, m); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package casecore
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"casewire/casecore/store"
@@ -34,12 +35,26 @@ type Message struct {
 	Status     string           `json:"status,omitempty"` // label of the status a notice tells of
 	Template   string           `json:"template,omitempty"`
 	Body       channels.Body    `json:"body"`
-	Line       int64            `json:"line,omitempty"` // place in a hosted thread, 0 while not in one
+	Versions   []Version        `json:"versions,omitempty"` // what it said before its sender edited it, oldest first
+	Replaces   string           `json:"replaces,omitempty"` // ExternalID of its original, while only the edited version has come
+	Refs       []string         `json:"refs,omitempty"`     // names by which answers refer to it
+	Topic      string           `json:"topic,omitempty"`    // its subject without "Re:" and the like
+	Copy       string           `json:"copy,omitempty"`     // the same for all copies of one message
+	CopyOf     string           `json:"copy_of,omitempty"`  // id of the copy that came first, on another channel
+	Instead    string           `json:"instead,omitempty"`  // id of the message that did not arrive, of which this is a repeat on another channel
+	Line       int64            `json:"line,omitempty"`     // place in a hosted thread, 0 while not in one
 	Delivery   *Delivery        `json:"delivery,omitempty"`
 	Source     string           `json:"source,omitempty"` // blob of the raw form
 	Broken     string           `json:"broken,omitempty"` // why it could not be read in full
 	At         time.Time        `json:"at"`
 	SentAt     time.Time        `json:"sent_at,omitzero"` // by the customer's clock
+}
+
+// Version is what an edited message said before.
+type Version struct {
+	ExternalID string        `json:"external_id"` // of the edit that ended this version
+	Body       channels.Body `json:"body"`
+	At         time.Time     `json:"at"`
 }
 
 // Delivery is how an outbound message fares.
@@ -59,6 +74,7 @@ type Attempt struct {
 	Reason     string         `json:"reason,omitempty"` // of a failure, a channels.Reason
 	Code       string         `json:"code,omitempty"`
 	Detail     string         `json:"detail,omitempty"`
+	Refs       []string       `json:"refs,omitempty"` // further names that the provider gave it
 	NextAt     time.Time      `json:"next_at,omitzero"`
 }
 
@@ -74,6 +90,7 @@ func ExternalKey(channel, externalID string) string {
 //	external  ExternalKey, unique: every inbound message is stored once
 //	thread    ThreadKey, line: what the customer sees, in order
 //	blob      hashes of attachments and raw form
+//	ref       RefKey of each of its names, CopyKey, ReplacesKey
 func (m *Message) Keys() store.Keys {
 	k := store.Keys{}
 	k.Set("case", store.Join(m.Case, store.NumberKey(m.Seq)))
@@ -84,10 +101,59 @@ func (m *Message) Keys() store.Keys {
 		k.Add("blob", f.Blob)
 	}
 	k.Add("blob", m.Source)
+	m.refKeys(k)
 	if m.Line > 0 {
 		k.Set("thread", store.Join(ThreadKey(m.Channel, m.Customer()), store.NumberKey(m.Line)))
 	}
 	return k
+}
+
+// RefKey is the key of a name by which messages of a kind refer to each other.
+func RefKey(kind channels.Kind, name string) string { return store.HashID("ref", string(kind), name) }
+
+// CopyKey is the key that all copies of one message have.
+func CopyKey(kind channels.Kind, sum string) string { return store.HashID("copy", string(kind), sum) }
+
+// ReplacesKey is the key of an edited message whose original has not come yet.
+func ReplacesKey(channel, externalID string) string {
+	return store.HashID("replaces", channel, externalID)
+}
+
+// maxRefs is how many names one message may have.
+const maxRefs = 32
+
+func (m *Message) refKeys(k store.Keys) {
+	kind := m.Customer().Kind
+	names := slices.Clone(m.Refs)
+	if m.Delivery != nil && !kind.Hosted() {
+		for _, a := range m.Delivery.Attempts {
+			names = append(append(names, a.ProviderID), a.Refs...)
+		}
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	for _, name := range names[:min(len(names), maxRefs)] {
+		k.Add("ref", RefKey(kind, name))
+	}
+	if m.Copy != "" && m.CopyOf == "" {
+		k.Add("ref", CopyKey(kind, m.Copy))
+	}
+	if m.Replaces != "" {
+		k.Add("ref", ReplacesKey(m.Channel, m.Replaces))
+	}
+}
+
+// Names lists what answers call the message, the best known first.
+func (m *Message) Names() []string {
+	names := slices.Clone(m.Refs)
+	if m.Delivery != nil {
+		for _, a := range slices.Backward(m.Delivery.Attempts) {
+			if a.ProviderID != "" && !slices.Contains(names, a.ProviderID) {
+				names = append(names, a.ProviderID)
+			}
+		}
+	}
+	return names
 }
 
 // Customer is the customer's end of the message.
@@ -104,6 +170,7 @@ var Messages = store.NewTable[Message]("message",
 	store.Index{Name: "external", Unique: true},
 	store.Index{Name: "thread", Unique: true},
 	store.Index{Name: "blob", Multi: true},
+	store.Index{Name: "ref", Multi: true},
 )
 
 // Referenced says whether a message has these bytes as an attachment or raw form.

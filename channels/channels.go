@@ -53,9 +53,10 @@ func (a Address) Key() string { return string(a.Kind) + ":" + a.Handle }
 // File is an attachment whose bytes are durable already, under their hash.
 type File struct {
 	Name string `json:"name"`
-	Type string `json:"type"` // media type, sniffed by us
-	Size int64  `json:"size"` // bytes
-	Blob string `json:"blob"` // the hash it is kept under
+	Type string `json:"type"`          // media type, sniffed by us
+	Size int64  `json:"size"`          // bytes
+	Blob string `json:"blob"`          // the hash it is kept under
+	CID  string `json:"cid,omitempty"` // the name by which the HTML shows it in place
 }
 
 // Button is a choice offered with a message; Data comes back when it is pressed.
@@ -68,8 +69,9 @@ type Button struct {
 type Body struct {
 	Subject string   `json:"subject,omitempty"`
 	Text    string   `json:"text"`
-	HTML    string   `json:"html,omitempty"` // as received: sanitise before showing
-	Lang    string   `json:"lang,omitempty"` // BCP 47, when the door knows it
+	Quoted  string   `json:"quoted,omitempty"` // the history that a reply carries below its own words
+	HTML    string   `json:"html,omitempty"`   // as received: sanitise before showing
+	Lang    string   `json:"lang,omitempty"`   // BCP 47, when the door knows it
 	Files   []File   `json:"files,omitempty"`
 	Buttons []Button `json:"buttons,omitempty"`
 }
@@ -80,7 +82,14 @@ type Inbound struct {
 	ExternalID string  // the same for every repeat of this message on this channel
 	From       Address // whom to answer
 	To         []Address
-	Answers    []string // ids of earlier messages that this one answers, nearest first
+	Refs       []string // names by which later messages of this kind may refer to it
+	Answers    []string // names or Outbound ids of earlier messages that it answers, nearest first
+	Mentions   []string // the same, believed only when the topics agree (E6)
+	Topic      string   // the subject without "Re:" and the like, to compare subjects by
+	Case       string   // number of its case, proven by a token that only the door can make
+	Report     bool     // a provider's word on a message of ours: joins its case whoever signs it
+	Replaces   string   // ExternalID of the message of which this one is an edited version
+	Copy       string   // the same for each copy of one message sent to several of our addresses
 	Auto       bool     // sent by a machine: store it, never answer it
 	Body       Body
 	Facts      map[string]string // what the door knows besides: "page", "product", ...
@@ -96,10 +105,11 @@ type Outbound struct {
 	ID      string
 	Channel string
 	To      Address
-	Answers []string
-	Case    string // the case's number, as the customer may see it
-	Auto    bool   // written by a rule or a status, not by a person
-	Status  string // the label of the status this message tells of, when it tells of one
+	Answers []string // names of the messages before it, nearest first: the customer's latest leads
+	Case    string   // the case's number, as the customer may see it
+	Subject string   // the case's
+	Auto    bool     // written by a rule or a status, not by a person
+	Status  string   // the label of the status this message tells of, when it tells of one
 	Body    Body
 }
 
@@ -124,9 +134,24 @@ type Receipt struct {
 	OutboundID string
 	ProviderID string
 	State      State
-	Code       string // the provider's, for people to look up
-	Detail     string // without message text or addresses
+	Code       string   // the provider's, for people to look up
+	Detail     string   // without message text or addresses
+	Reason     Reason   // of Undelivered and Failed, when the code tells: what follows from it
+	Refs       []string // further names by which answers may refer to the message
 	At         time.Time
+}
+
+// Standing is a customer's or a provider's word on whether an address may be
+// written to: a block, a STOP, a START.
+type Standing struct {
+	Channel    string
+	ExternalID string // the same for every repeat of this word on this channel
+	Address    Address
+	Open       bool   // may be written to again
+	Reason     Reason // Blocked or BadAddress, when not Open
+	Code       string // "stop", "bot_blocked", ...
+	At         time.Time
+	Cursor     []byte // as Inbound.Cursor
 }
 
 // Channel is an open door.
@@ -139,10 +164,12 @@ type Channel interface {
 }
 
 // Sink is where doors put what they receive. A nil answer means durably stored:
-// only then may the door acknowledge. Repeats are answered nil, too.
+// only then may the door acknowledge. Repeats are answered nil, too. A Cursor is
+// stored as the door's Memory under "cursor", in the same commit.
 type Sink interface {
 	Message(ctx context.Context, m Inbound) error
 	Receipt(ctx context.Context, r Receipt) error
+	Standing(ctx context.Context, s Standing) error
 }
 
 // Web is a door that also speaks HTTP to the outside. Handler serves the paths
@@ -155,6 +182,33 @@ type Web interface {
 // Prober is a door that can try its counterpart.
 type Prober interface {
 	Probe(ctx context.Context) error
+}
+
+// Health is how a door fares, in words for people and without secrets.
+type Health struct {
+	OK    bool
+	Text  string
+	Since time.Time
+}
+
+// Healthy is a door that knows more of itself than whether Run is running. Run
+// goes on while it is ill.
+type Healthy interface{ Health() Health }
+
+// Finding is one thing that an examination tried.
+type Finding struct {
+	Step string // "login", "tls", "round trip"
+	OK   bool
+	Warn bool   // works, and should be seen to all the same
+	Text string // what was found
+	Mend string // what to do, when not OK or Warn
+}
+
+// Examiner is a door that can try all about its counterpart that can be tried,
+// for "casewire doctor". It works without Run, sends nothing to customers and
+// leaves nothing behind.
+type Examiner interface {
+	Examine(ctx context.Context, found func(Finding))
 }
 
 // Typer is a door that can show the customer that somebody is writing.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -75,3 +76,11 @@ func Match(accept string) string {
 
 // CaseNumber writes a case's number as people see it: CW-000123.
 func CaseNumber(n int64) string { return fmt.Sprintf("CW-%06d", n) }
+
+// ParseCaseNumber reads what CaseNumber writes, whatever its case and the blanks
+// around it.
+func ParseCaseNumber(s string) (n int64, ok bool) {
+	digits, ok := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(s)), "CW-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, ok && err == nil && n > 0
+}

@@ -23,11 +23,14 @@ type Book struct {
 	After func(context.Context, channels.Inbound) error
 	// Fail is asked before each call to Threads and may refuse it.
 	Fail func(op string) error
+	// Memory takes the cursors of what is stored, in the same commit; nil: none.
+	Memory *Memory
 
 	mu       sync.Mutex
 	messages []channels.Inbound
 	known    map[string]bool // by channel and external id
 	receipts []channels.Receipt
+	standing []channels.Standing
 	threads  map[string]*thread
 	cases    int
 	watchers []watcher
@@ -74,6 +77,7 @@ func (b *Book) Message(ctx context.Context, m channels.Inbound) error {
 func (b *Book) store(m channels.Inbound) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.cursor(m.Cursor)
 	key := m.Channel + " " + m.ExternalID
 	if b.known[key] {
 		return
@@ -96,6 +100,15 @@ func (b *Book) store(m channels.Inbound) {
 		})
 	}
 	b.tell()
+}
+
+// cursor keeps how far the door has read, as a house does.
+func (b *Book) cursor(c []byte) {
+	if c != nil && b.Memory != nil {
+		b.Memory.mu.Lock()
+		defer b.Memory.mu.Unlock()
+		b.Memory.set("cursor", c, time.Time{})
+	}
 }
 
 // thread returns a conversation, new if need be. The caller holds mu.
@@ -170,6 +183,39 @@ func (b *Book) Receipt(ctx context.Context, r channels.Receipt) error {
 	}
 	b.tell()
 	return nil
+}
+
+// Standing keeps s, each word once.
+func (b *Book) Standing(ctx context.Context, s channels.Standing) error {
+	if b.Fail != nil {
+		if err := b.Fail("standing"); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cursor(s.Cursor)
+	key := "standing " + s.Channel + " " + s.ExternalID
+	if b.known[key] {
+		return nil
+	}
+	if b.known == nil {
+		b.known = make(map[string]bool)
+	}
+	b.known[key] = true
+	b.standing = append(b.standing, s)
+	b.tell()
+	return nil
+}
+
+// Standings returns what came in of whether customers may be written to.
+func (b *Book) Standings() []channels.Standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.standing)
 }
 
 // Post makes m the next line of its thread, once for each m.ID.

@@ -25,7 +25,8 @@ type House struct {
 // NewHouse returns an empty house whose server runs until the test ends. While
 // no door is open the server answers 503.
 func NewHouse(t testing.TB) *House {
-	h := &House{Book: &Book{}, Memory: &Memory{}, Files: &Files{}}
+	memory := &Memory{}
+	h := &House{Book: &Book{Memory: memory}, Memory: memory, Files: &Files{}}
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	h.URL = srv.URL

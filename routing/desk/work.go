@@ -7,11 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"casewire/casecore"
 	"casewire/casecore/flow"
+	"casewire/casecore/lang"
 	"casewire/casecore/store"
 	"casewire/channels"
 	"casewire/routing"
@@ -60,9 +59,8 @@ var ErrBadNumber = errors.New("not a case number; it looks like CW-000123")
 
 // ParseNumber reads "CW-000123".
 func ParseNumber(s string) (int64, error) {
-	digits, ok := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(s)), "CW-")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || err != nil || n <= 0 {
+	n, ok := lang.ParseCaseNumber(s)
+	if !ok {
 		return 0, fmt.Errorf("%q: %w", clip(s), ErrBadNumber)
 	}
 	return n, nil
@@ -139,11 +137,8 @@ func (v *View) load(tx store.Tx) (err error) {
 	if v.Customer, err = casecore.Customers.Get(tx, v.Case.Customer); err != nil {
 		return err
 	}
-	for i, err := range casecore.Identities.Scan(tx, store.Range{Index: "customer", From: v.Case.Customer, To: v.Case.Customer + "\x00"}) {
-		if err != nil {
-			return err
-		}
-		v.Identities = append(v.Identities, i)
+	if v.Identities, err = casecore.Addresses(tx, v.Case.Customer); err != nil {
+		return err
 	}
 	under := store.Under(v.Case.ID)
 	for m, err := range casecore.Messages.Scan(tx, store.Range{Index: "case", Prefix: under}) {

@@ -85,7 +85,7 @@ func (p *prepared) override(e Entry) {
 // one behind the address.
 func (in *Intake) customer(tx store.Tx, p *prepared, id string, m *casecore.Message) (*casecore.Customer, error) {
 	if id == "" {
-		return identify(tx, p, m)
+		return in.identify(tx, p, m)
 	}
 	c, err := casecore.Customers.Get(tx, id)
 	if err != nil {

@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"casewire/casecore"
 	"casewire/casecore/blob"
-	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
 	"casewire/channels"
@@ -95,6 +93,26 @@ func (in *Intake) Take(ctx context.Context, m channels.Inbound) (*Result, error)
 	return res, nil
 }
 
+// Standing takes in a word on whether an address may be written to
+// (channels.Sink).
+func (in *Intake) Standing(ctx context.Context, s channels.Standing) error {
+	if s.Channel == "" || s.Address.Handle == "" {
+		return errors.New("a standing needs a channel and an address")
+	}
+	err := in.store.Update(ctx, func(tx store.Tx) error {
+		if s.Cursor != nil {
+			if err := casecore.SaveCursor(tx, s.Channel, s.Cursor); err != nil {
+				return err
+			}
+		}
+		return in.ledger.Stand(tx, by, s)
+	})
+	if err != nil {
+		return fmt.Errorf("standing on %s: %w", s.Channel, err)
+	}
+	return nil
+}
+
 // Taken counts the messages taken in since the start.
 func (in *Intake) Taken() uint64 { return in.taken.Load() }
 
@@ -112,20 +130,26 @@ func (in *Intake) put(tx store.Tx, p *prepared) (*Result, error) {
 	if before != nil || err != nil {
 		return before, err
 	}
+	if revised, err := in.edition(tx, p); revised != nil || err != nil {
+		return revised, err
+	}
 	m := p.message
-	who, err := identify(tx, p, &m)
+	who, err := in.identify(tx, p, &m)
 	if err != nil {
 		return nil, err
 	}
-	c, err := in.conversation(tx, p)
+	at, err := in.join(tx, p, who)
 	if err != nil {
 		return nil, err
 	}
-	if c != nil {
-		c, stored, err := in.ledger.Append(tx, by, c.ID, m)
+	if at.to != nil {
+		m.CopyOf = at.copyOf
+		c, stored, err := in.ledger.Append(tx, by, at.to.ID, m)
 		return &Result{Case: c, Message: stored}, err
 	}
-	c, stored, err := in.ledger.Open(tx, by, p.draft(who, in.o.Lang()), m)
+	d := p.draft(who, in.o.Lang())
+	d.Linked = at.linked
+	c, stored, err := in.ledger.Open(tx, by, d, m)
 	return &Result{Case: c, Message: stored, New: true}, err
 }
 
@@ -144,7 +168,7 @@ func repeat(tx store.Tx, p *prepared) (*Result, error) {
 
 // identify returns the customer of the sender's address, a new one at first sight,
 // and gives m its place in a hosted thread while the identity is at hand.
-func identify(tx store.Tx, p *prepared, m *casecore.Message) (*casecore.Customer, error) {
+func (in *Intake) identify(tx store.Tx, p *prepared, m *casecore.Message) (*casecore.Customer, error) {
 	c, i, err := known(tx, p.in.From)
 	if errors.Is(err, store.ErrNotFound) {
 		c = &casecore.Customer{Name: p.in.From.Name, Lang: p.in.Body.Lang}
@@ -160,7 +184,8 @@ func identify(tx store.Tx, p *prepared, m *casecore.Message) (*casecore.Customer
 		i.Lines++
 		m.Line = i.Lines
 	}
-	if hosted || i.Version == 0 {
+	heard := !p.in.Auto && i.Heard(in.ledger.Now())
+	if hosted || heard || i.Version == 0 {
 		return c, casecore.Identities.Put(tx, i)
 	}
 	return c, nil
@@ -174,46 +199,4 @@ func known(tx store.Tx, a channels.Address) (*casecore.Customer, *casecore.Ident
 	}
 	c, err := casecore.Customers.Get(tx, i.Customer)
 	return c, i, err
-}
-
-// conversation returns the case that the message belongs to, or nil for a new
-// one: the case of an earlier message that it answers, if that was this sender's,
-// else the newest one of the same thread. A case that closed too long ago does
-// not count.
-func (in *Intake) conversation(tx store.Tx, p *prepared) (*casecore.Case, error) {
-	for _, id := range p.in.Answers {
-		m, err := casecore.Messages.Get(tx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if m.Customer().Key() != p.in.From.Key() {
-			continue
-		}
-		c, err := casecore.Cases.Get(tx, m.Case)
-		if err != nil {
-			return nil, err
-		}
-		if in.joinable(c) {
-			return c, nil
-		}
-	}
-	if !p.in.From.Kind.Threaded() {
-		return nil, nil
-	}
-	c, err := casecore.LatestCase(tx, p.in.Channel, p.in.From)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !in.joinable(c) {
-		return nil, nil
-	}
-	return c, err
-}
-
-func (in *Intake) joinable(c *casecore.Case) bool {
-	if c.Stage != flow.Closed {
-		return true
-	}
-	within := time.Duration(in.ledger.Flow().Spec().ReopenWithin)
-	return in.ledger.Now().Sub(c.ClosedAt) <= within
 }

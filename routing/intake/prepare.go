@@ -52,6 +52,7 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 	p.message = casecore.Message{
 		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From,
 		Auto: m.Auto, Body: p.in.Body, Source: source, Broken: p.in.Broken, SentAt: m.SentAt,
+		Refs: m.Refs, Topic: m.Topic, Copy: m.Copy, Replaces: m.Replaces,
 	}
 	return p, nil
 }
