@@ -31,8 +31,12 @@ var States = []State{Pending, Sending, Retry, Uncertain, Sent, Delivered, Read, 
 // Unfinished lists the states that the outbox still has work with.
 var Unfinished = []State{Pending, Sending, Retry, Uncertain}
 
-// NoAddress is the Reason of a notice to a customer who cannot be written to.
-const NoAddress = "no_address"
+// Reasons of a notice to a customer who cannot be written to: there is no address,
+// or each one is shut.
+const (
+	NoAddress = "no_address"
+	AllShut   = "shut"
+)
 
 // Notice is one message on its way to one recipient: what the outbox works
 // through. The words are the message's (N2); a notice holds none.
@@ -56,6 +60,7 @@ type Notice struct {
 	NextAt     time.Time        `json:"next_at,omitzero"`
 	ProviderID string           `json:"provider_id,omitempty"`
 	Receipt    channels.State   `json:"receipt,omitempty"` // the latest word of the provider
+	Refusal    channels.Reason  `json:"refusal,omitempty"` // what follows from a Receipt that refuses
 	Reason     string           `json:"reason,omitempty"`  // why it is not sent
 	Created    time.Time        `json:"created"`
 	Done       time.Time        `json:"done,omitzero"` // when it was sent or given up
@@ -138,7 +143,7 @@ var Notices = store.NewTable[Notice]("notice",
 )
 
 // Collections lists what this room keeps, for opening a store.
-func Collections() []*store.Coll { return []*store.Coll{Notices.Coll()} }
+func Collections() []*store.Coll { return []*store.Coll{Notices.Coll(), budgets.Coll()} }
 
 // by is who writes notices.
 func by(centre string) casecore.Actor {

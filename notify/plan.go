@@ -60,10 +60,11 @@ func customer(tx store.Tx, c *casecore.Case) (*casecore.Customer, error) {
 
 // tell writes the message and the notice of one planned template.
 func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, t *tally) error {
-	channel, to, err := p.recipient(tx, c, who)
+	at, err := p.recipient(tx, e, c, who, plan.Template)
 	if err != nil {
 		return err
 	}
+	to := at.to
 	id := NoticeID(e.ID, to.Key(), plan.Template)
 	known, err := exists(tx, id)
 	if err != nil || known {
@@ -73,10 +74,17 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 		return err
 	}
 	if to.Handle == "" {
-		return p.skip(tx, policy, id, e, c, plan, t)
+		return p.skip(tx, policy, id, e, c, plan, at.reason, t)
+	}
+	if answersItself(e) {
+		if ok, err := spend(tx, to, p.ledger.Now()); err != nil {
+			return err
+		} else if !ok {
+			return p.skip(tx, policy, id, e, c, plan, Loop, t)
+		}
 	}
 	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
-	m.Channel, m.To = channel, to
+	m.Channel, m.To = at.channel, to
 	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
 	if err != nil {
 		return err
@@ -92,29 +100,22 @@ func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecor
 		Meta: store.Meta{ID: id}, Event: e.ID, Case: m.Case, CaseNumber: c.CaseNumber(), Message: m.ID, Seq: m.Seq,
 		Template: m.Template, Channel: m.Channel, To: m.To, State: Pending, NextAt: now, Created: now,
 	}
-	head, err := Notices.First(tx, store.Range{Index: "lane", Prefix: n.Lane()})
-	switch {
-	case err == nil && n.After(head):
-		n.WaitBehind(now)
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return err
-	}
 	t.planned++
-	return Notices.Put(tx, n)
+	return Enlist(tx, n)
 }
 
-// skip keeps on record that the customer cannot be written to.
-func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, t *tally) error {
+// skip keeps on record that, and why, the customer is not written to.
+func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, reason string, t *tally) error {
 	now := p.ledger.Now()
 	t.skipped++
 	err := Notices.Put(tx, &Notice{
 		Meta: store.Meta{ID: id}, Event: e.ID, Case: c.ID, CaseNumber: c.CaseNumber(), Template: plan.Template,
-		State: Skipped, Reason: NoAddress, Created: now, Done: now,
+		State: Skipped, Reason: reason, Created: now, Done: now,
 	})
 	if err != nil {
 		return err
 	}
-	return p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, NoAddress)
+	return p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, reason)
 }
 
 // told says whether the case had this template too short a time ago.
@@ -137,19 +138,34 @@ func exists(tx store.Tx, id string) (bool, error) {
 	return err == nil, err
 }
 
+// place is where a notice goes; without an address, reason says why nowhere.
+type place struct {
+	channel string
+	to      channels.Address
+	reason  string
+}
+
 // recipient is where a notice goes: to the identity that the customer prefers, if
-// it is still theirs and there is a channel for it, else to where they last wrote.
-// A case entered by hand goes to its address if a channel serves it by now, and
-// otherwise nowhere.
-func (p *Planner) recipient(tx store.Tx, c *casecore.Case, who *casecore.Customer) (string, channels.Address, error) {
+// it is still theirs and there is a channel for it, else to where they last wrote,
+// else to any other of their addresses. A case entered by hand goes to its address
+// if a channel serves it by now.
+func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, who *casecore.Customer, template string) (place, error) {
 	channel, to, err := p.preferred(tx, c, who)
-	if err != nil || !channels.IsDesk(channel) {
-		return channel, to, err
+	if err != nil {
+		return place{}, err
 	}
-	if channel, ok := p.o.Channels(to.Kind); ok {
-		return channel, to, nil
+	if channels.IsDesk(channel) {
+		served, ok := p.o.Channels(to.Kind)
+		if !ok {
+			return place{reason: NoAddress}, nil
+		}
+		channel = served
 	}
-	return "", channels.Address{}, nil
+	if s, err := shut(tx, to); err != nil || s == nil {
+		return place{channel: channel, to: to}, err
+	}
+	channel, to, err = p.o.Channels.Next(tx, c, e.ID, template)
+	return place{channel: channel, to: to, reason: AllShut}, err
 }
 
 func (p *Planner) preferred(tx store.Tx, c *casecore.Case, who *casecore.Customer) (string, channels.Address, error) {

@@ -19,9 +19,9 @@ const PendingFailed = "notify-failed"
 
 // Options of a Planner.
 type Options struct {
-	// Channels returns the channel to write to addresses of a kind, for
-	// customers with a preferred one; nil: they are answered where they wrote.
-	Channels func(kind channels.Kind) (channelID string, ok bool)
+	// Channels is for customers who prefer another channel, or cannot be told on
+	// the one where they wrote; nil: they are answered there or not at all.
+	Channels Reach
 	// Link returns the address of the case's own page; nil or empty: none.
 	Link  func(c *casecore.Case) string
 	Batch int           // events of one transaction, at most 256; 0: 64

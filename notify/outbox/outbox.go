@@ -37,6 +37,9 @@ type Options struct {
 	// Doubt returns a channel's policy for what may have been sent; nil: InDoubt
 	// of its kind.
 	Doubt func(channelID string, kind channels.Kind) Doubt
+	// Channels is for what could not be delivered where it was sent: it goes to
+	// another address of its customer; nil: it does not.
+	Channels notify.Reach
 	// Alone says that no other process sends from this store, so that leases of
 	// an earlier one are over at once.
 	Alone bool
@@ -68,6 +71,9 @@ func (o *Options) defaults(l *casecore.Ledger) {
 	}
 	if o.Doubt == nil {
 		o.Doubt = func(_ string, kind channels.Kind) Doubt { return InDoubt(kind) }
+	}
+	if o.Channels == nil {
+		o.Channels = func(channels.Kind) (string, bool) { return "", false }
 	}
 	if o.Check == nil {
 		o.Check = func(string) {}

@@ -133,9 +133,9 @@ func TestPermanentRefusalEndsAtOnce(t *testing.T) {
 			})
 			_, stop := h.start(outbox.Options{})
 			defer stop()
-			c := h.openCase(text, channels.SMS, "+380", false)
+			h.openCase(text, channels.SMS, "+380", false)
 			synctest.Wait()
-			h.answer(c, "second")
+			h.answer(h.openCase(text, channels.SMS, "+381", true), "second")
 			synctest.Wait()
 			if n := h.notices()[0]; n.State != notify.Dead || n.Reason != string(reason) {
 				t.Errorf("%s: notice is %s: %s", reason, n.State, n.Reason)

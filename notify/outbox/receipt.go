@@ -68,6 +68,7 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 		return false, false, nil
 	}
 	now := o.o.Now()
+	n.Refusal = r.Reason
 	wasInLane := n.InLane()
 	switch {
 	case arrived(r.State):
@@ -104,7 +105,7 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 		return false, false, err
 	}
 	if dead {
-		if err := o.undelivered(tx, n); err != nil {
+		if err := o.giveUp(tx, n, failure{reason: n.Reason, means: r.Reason, code: r.Code}); err != nil {
 			return false, false, err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"casewire/casecore"
-	"casewire/casecore/store"
 	"casewire/channels"
 	"casewire/notify"
 )
@@ -89,6 +88,7 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 	if id := v.receipt.ProviderID; id != "" {
 		n.ProviderID, a.ProviderID = id, id
 	}
+	a.Refs = v.receipt.Refs
 	if v.free {
 		n.Attempts--
 	}
@@ -106,7 +106,7 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 	}
 	switch v.state {
 	case notify.Dead:
-		return t.bury(n, n.Reason)
+		return t.bury(n, failure{reason: n.Reason, means: cmp.Or(n.Refusal, v.err.Reason), code: v.err.Code})
 	case notify.Retry, notify.Uncertain:
 		t.count.retried++
 	default:
@@ -120,26 +120,17 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 }
 
 // bury ends a notice that is given up, and says so on the case.
-func (t *turn) bury(n *notify.Notice, reason string) error {
+func (t *turn) bury(n *notify.Notice, f failure) error {
 	t.count.dead++
-	n.State, n.Held, n.Reason, n.Done = notify.Dead, false, reason, t.now
+	n.State, n.Held, n.Reason, n.Done = notify.Dead, false, f.reason, t.now
 	n.NextAt, n.LeaseUntil = time.Time{}, time.Time{}
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return err
 	}
-	if err := t.undelivered(t.tx, n); err != nil {
+	if err := t.giveUp(t.tx, n, f); err != nil {
 		return err
 	}
 	return t.callUp(n)
-}
-
-// undelivered says on the case that a notice has not arrived and will not.
-func (o *Outbox) undelivered(tx store.Tx, n *notify.Notice) error {
-	m := &casecore.Message{Meta: store.Meta{ID: n.Message}, Case: n.Case, Template: n.Template}
-	if err := o.ledger.Undelivered(tx, by(), m, n.Reason); err != nil && !isNotFound(err) {
-		return err
-	}
-	return nil
 }
 
 // shown is the state that people see at the try.

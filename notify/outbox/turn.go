@@ -91,7 +91,7 @@ func (t *turn) quarantine() error {
 		t.say(func() {
 			t.o.Log.Error("notice given up: it cannot be worked with", "notice", id, "case", n.CaseNumber, "err", f.err)
 		})
-		if err := t.bury(n, "unreadable"); err != nil {
+		if err := t.bury(n, failure{reason: "unreadable"}); err != nil {
 			return err
 		}
 	}
@@ -247,7 +247,7 @@ func (t *turn) due(channel string, limit int) ([]*notify.Notice, error) {
 // take leases one due notice, or does what else is due with it and returns nil.
 func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if n.Held {
-		return nil, t.bury(n, string(channels.Unsure))
+		return nil, t.bury(n, failure{reason: string(channels.Unsure)})
 	}
 	first, err := t.isFirst(n)
 	if err != nil {
@@ -255,6 +255,11 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	}
 	if !first {
 		return nil, t.wait(n)
+	}
+	if s, err := refusal(t.tx, n); err != nil {
+		return nil, err
+	} else if s != nil {
+		return nil, t.bury(n, failure{reason: string(s.Reason), means: s.Reason, code: s.Code})
 	}
 	n.State, n.Behind, n.LeaseUntil, n.NextAt = notify.Sending, false, t.now.Add(t.o.Lease), time.Time{}
 	n.Token++
@@ -267,7 +272,7 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 		No: n.Tries, Channel: n.Channel, At: t.now, State: channels.Sending,
 	})
 	if isNotFound(err) {
-		return nil, t.bury(n, "message_lost")
+		return nil, t.bury(n, failure{reason: "message_lost"})
 	}
 	if err != nil {
 		return nil, err
@@ -275,8 +280,13 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return nil, err
 	}
+	answers, subject, err := conversation(t.tx, m)
+	if err != nil {
+		return nil, err
+	}
 	return &job{notice: n, door: door, renewed: t.now, out: channels.Outbound{
-		ID: m.ID, Channel: n.Channel, To: n.To, Case: n.CaseNumber, Auto: m.Auto, Status: m.Status, Body: m.Body,
+		ID: m.ID, Channel: n.Channel, To: n.To, Answers: answers, Case: n.CaseNumber, Subject: subject,
+		Auto: m.Auto, Status: m.Status, Body: m.Body,
 	}}, nil
 }
 

@@ -92,7 +92,8 @@ func (a *App) openRooms(context.Context) error {
 		Channels: a.doors.ofKind, Log: log, Check: a.o.Check,
 	})
 	a.outbox = outbox.New(a.store, a.ledger, a.doors.channel, outbox.Options{
-		Now: a.o.Now, Log: log, Alone: true, Grace: min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
+		Now: a.o.Now, Log: log, Alone: true, Channels: a.doors.ofKind,
+		Grace: min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
 	})
 	a.doors.sink = sink{a.intake, a.outbox}
 	a.setLevel()

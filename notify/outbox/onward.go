@@ -1,0 +1,127 @@
+package outbox
+
+import (
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+	"casewire/notify"
+)
+
+// failure is why a notice was given up.
+type failure struct {
+	reason string          // shown on the case: a channels.Reason, a provider's code, or our own word
+	means  channels.Reason // what follows from it; empty: nothing
+	code   string
+}
+
+// giveUp ends a notice that has not arrived and will not: the case says so, an
+// address that is no good is shut, and the message goes to the customer's next
+// address, if they have one. Whoever calls has put the notice.
+func (o *Outbox) giveUp(tx store.Tx, n *notify.Notice, f failure) error {
+	m := &casecore.Message{Meta: store.Meta{ID: n.Message}, Case: n.Case, Template: n.Template}
+	if err := o.ledger.Undelivered(tx, by(), m, f.reason); err != nil {
+		return ignore(err)
+	}
+	if f.means == channels.BadAddress || f.means == channels.Blocked {
+		if err := o.shut(tx, n, f); err != nil {
+			return err
+		}
+	}
+	return o.onward(tx, n, f)
+}
+
+// ignore takes a case that is gone as no fault: there is nobody to tell.
+func ignore(err error) error {
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// shut marks the address. Hosted ones are ours: nobody can refuse them.
+func (o *Outbox) shut(tx store.Tx, n *notify.Notice, f failure) error {
+	if n.To.Kind.Hosted() {
+		return nil
+	}
+	return o.ledger.Stand(tx, by(), channels.Standing{
+		Channel: n.Channel, Address: n.To, Reason: f.means, Code: f.code, At: o.o.Now(),
+	})
+}
+
+// onward sends the message to the next address of its customer. What may have
+// arrived is not sent again elsewhere, and what was refused for its words would
+// be refused there, too.
+func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
+	switch f.means {
+	case channels.BadAddress, channels.Blocked, channels.Unreachable, channels.Misset:
+	default:
+		return nil
+	}
+	m, err := casecore.Messages.Get(tx, n.Message)
+	if err != nil {
+		return ignore(err)
+	}
+	c, err := casecore.Cases.Get(tx, n.Case)
+	if err != nil {
+		return err
+	}
+	channel, to, err := o.o.Channels.Next(tx, c, n.Event, n.Template)
+	if err != nil || to.Handle == "" {
+		return err
+	}
+	_, m, err = o.ledger.Retell(tx, by(), m, channel, to)
+	if err != nil {
+		return err
+	}
+	return notify.Enlist(tx, &notify.Notice{
+		Meta: store.Meta{ID: notify.NoticeID(n.Event, to.Key(), n.Template)}, Event: n.Event, Case: n.Case,
+		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to,
+		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(),
+	})
+}
+
+// refusal returns why nothing may be sent to a notice's address by now (N3).
+func refusal(tx store.Tx, n *notify.Notice) (*casecore.Shut, error) {
+	i, err := casecore.Identities.Get(tx, casecore.IdentityID(n.To))
+	if err != nil {
+		return nil, ignore(err)
+	}
+	return i.Shut, nil
+}
+
+// How many messages an answer names, and how far back they are looked for.
+const (
+	names = 11
+	far   = 100
+)
+
+// conversation lists what the messages before m are called, the customer's latest
+// leading and then nearest first, and the case's subject. Only mail asks for it.
+func conversation(tx store.Tx, m *casecore.Message) (answers []string, subject string, err error) {
+	if m.To.Kind != channels.Email {
+		return nil, "", nil
+	}
+	c, err := casecore.Cases.Get(tx, m.Case)
+	if err != nil {
+		return nil, "", ignore(err)
+	}
+	var lead []string
+	before := store.Range{
+		Index: "case", From: store.Join(m.Case, store.NumberKey(1)), To: store.Join(m.Case, store.NumberKey(m.Seq)),
+		Reverse: true, Limit: far,
+	}
+	for old, err := range casecore.Messages.Scan(tx, before) {
+		if err != nil {
+			return nil, "", err
+		}
+		name := old.Names()
+		switch {
+		case old.Channel != m.Channel || len(name) == 0:
+		case lead == nil && old.Direction == casecore.In:
+			lead = name[:1]
+		case len(answers) < names:
+			answers = append(answers, name[0])
+		}
+	}
+	return append(lead, answers...), c.Subject, nil
+}
