@@ -63,6 +63,40 @@ func (l *Ledger) Stand(tx store.Tx, by Actor, s channels.Standing) error {
 // their word takes it back.
 const StopCode = "stop"
 
+// ErrWish is the refusal to open an address whose owner does not want to be
+// written to.
+var ErrWish = errors.New("the customer asked not to be written to there; only their own word takes that back")
+
+// Unshut opens an address of the case's customer again, on an operator's word:
+// the mailbox works again. A customer's own wish stays.
+func (l *Ledger) Unshut(tx store.Tx, by Actor, id, identity string) (*Case, error) {
+	c, err := l.load(tx, by, id, VerbWork, Guard{})
+	if err != nil {
+		return nil, err
+	}
+	i, err := Identities.Get(tx, identity)
+	if err == nil && i.Customer != c.Customer {
+		err = fmt.Errorf("address: %w", store.ErrNotFound)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case i.Shut == nil:
+		return c, nil
+	case i.Shut.Code == StopCode:
+		return nil, ErrWish
+	}
+	code := i.Shut.Code
+	i.Shut, i.HeardAt = nil, l.Now()
+	if err := Identities.Put(tx, i); err != nil {
+		return nil, err
+	}
+	if err := l.record(tx, by, c, Event{Kind: ShutOver, To: code}); err != nil {
+		return nil, err
+	}
+	return c, Cases.Put(tx, c)
+}
+
 // Heard takes back what was believed of an address that writes to us: whoever
 // blocked or lost it uses it again. A wish (StopCode) stays.
 func (i *Identity) Heard(at time.Time) bool {

@@ -123,17 +123,6 @@ func mayCustomer(tx store.Tx, by casecore.Actor, id string, v casecore.Verb) (bo
 	return none && v == casecore.VerbRead, nil
 }
 
-func identities(tx store.Tx, customer string) ([]*casecore.Identity, error) {
-	var out []*casecore.Identity
-	for i, err := range casecore.Identities.Scan(tx, store.Range{Index: "customer", From: customer, To: customer + "\x00"}) {
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, i)
-	}
-	return out, nil
-}
-
 // customer returns a customer whom the actor may see; v is what they are to be
 // seen for. To others there is none.
 func (a *API) customer(ctx context.Context, by casecore.Actor, id string, v casecore.Verb) (k *casecore.Customer, ids []*casecore.Identity, err error) {
@@ -148,7 +137,7 @@ func (a *API) customer(ctx context.Context, by casecore.Actor, id string, v case
 		if !ok {
 			return notFound()
 		}
-		ids, err = identities(tx, id)
+		ids, err = casecore.Addresses(tx, id)
 		return err
 	})
 	return k, ids, err
@@ -189,7 +178,7 @@ func (a *API) listCustomers(ctx context.Context, c *call, in *customersInput) (*
 				return nil
 			}
 			if ok {
-				ids, err := identities(tx, k.ID)
+				ids, err := casecore.Addresses(tx, k.ID)
 				if err != nil {
 					return err
 				}
@@ -278,7 +267,7 @@ func (a *API) changeCustomer(ctx context.Context, c *call, in *customerEditInput
 		if _, err := addAddresses(tx, k.ID, addresses); err != nil {
 			return err
 		}
-		ids, err := identities(tx, k.ID)
+		ids, err := casecore.Addresses(tx, k.ID)
 		if err != nil {
 			return err
 		}

@@ -221,6 +221,10 @@ func (p *policies) Apply(_ context.Context, by casecore.Actor, doc []byte, note 
 
 type health struct{}
 
+func (health) Examine(_ context.Context, id string) ([]channels.Finding, bool) {
+	return []channels.Finding{{Step: "login", Text: "refused", Mend: "ask for a new password"}}, id == "webchat:site"
+}
+
 func (health) Channels(context.Context) ([]api.Channel, error) {
 	return []api.Channel{{ID: "webchat:site", Kind: "webchat", State: "ok", Words: "last message 2 min ago"}}, nil
 }

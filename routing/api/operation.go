@@ -43,7 +43,7 @@ var rights = map[string]right{
 	"list-operators": signedIn, "create-operator": admin, "change-operator": admin, "link-operator": admin,
 	"list-tokens": admin, "create-token": admin, "revoke-token": admin,
 	"get-policy": readPolicy, "put-policy": supervises,
-	"list-channels": supervises,
+	"list-channels": supervises, "examine-channel": admin,
 }
 
 func (r right) allows(a casecore.Actor) bool { return len(r.roles) == 0 || a.Is(r.roles...) }

@@ -161,31 +161,3 @@ func (a *API) putPolicy(ctx context.Context, c *call, in *newPolicyInput) (*stat
 	}
 	return &stated[Policy]{ETag: revisionTag(out.Revision), Body: policyOf(out)}, nil
 }
-
-// Health tells how the channels fare. The house wires it.
-type Health interface {
-	Channels(ctx context.Context) ([]Channel, error)
-}
-
-// Channel is one configured account and how it fares.
-type Channel struct {
-	ID      string     `json:"id" example:"webchat:site"`
-	Kind    string     `json:"kind" example:"webchat"`
-	State   string     `json:"state" enum:"ok,degraded,down,off"`
-	Words   string     `json:"words" doc:"The state in words, for people." example:"last message 2 min ago, 0 waiting to be sent"`
-	LastIn  *time.Time `json:"last_in_at,omitempty" doc:"When it last received something."`
-	LastOut *time.Time `json:"last_out_at,omitempty" doc:"When it last sent something."`
-	Waiting int        `json:"waiting" doc:"Messages waiting to be sent."`
-}
-
-func (a *API) channelOperations(r *registrar) {
-	register(r, operation{id: "list-channels", method: http.MethodGet, path: "/channels", tag: "Channels", summary: "List channels and how they fare"}, a.listChannels)
-}
-
-func (a *API) listChannels(ctx context.Context, _ *call, _ *struct{}) (*plain[List[Channel]], error) {
-	all, err := a.Channels.Channels(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &plain[List[Channel]]{Body: List[Channel]{Items: some(all)}}, nil
-}

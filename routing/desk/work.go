@@ -300,3 +300,11 @@ func (w *Work) Note(ctx context.Context, by casecore.Actor, number, text string)
 		return w.ledger.Note(tx, by, id, text)
 	})
 }
+
+// Reopen lets an address of the case's customer be written to again;
+// casecore.ErrWish when they do not want it.
+func (w *Work) Reopen(ctx context.Context, by casecore.Actor, number, identity string) (*casecore.Case, error) {
+	return w.update(ctx, by, number, func(tx store.Tx, id string) (*casecore.Case, error) {
+		return w.ledger.Unshut(tx, by, id, identity)
+	})
+}

@@ -148,10 +148,46 @@ func (n *door) stop() {
 	<-n.done
 }
 
+// now is how the door fares: while it runs, it knows better itself.
 func (n *door) now() DoorState {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.state
+	s := n.state
+	n.mu.Unlock()
+	if own, ok := n.channel.(channels.Healthy); ok && s.OK {
+		h := own.Health()
+		s.OK, s.Text, s.Since = h.OK, h.Text, h.Since
+	}
+	return s
+}
+
+// examine tries the counterpart of a configured channel. One that is not open now
+// is opened for the purpose and does not run.
+func (d *doors) examine(ctx context.Context, conf []config.Channel, id string) ([]channels.Finding, bool) {
+	i := slices.IndexFunc(conf, func(c config.Channel) bool { return c.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	ch := d.channel(id)
+	if ch == nil {
+		var err error
+		if ch, err = conf[i].Config.Open(d.env(id)); err != nil {
+			return []channels.Finding{{Step: "configuration", Text: err.Error(), Mend: "see \"casewire check\""}}, true
+		}
+	}
+	var found []channels.Finding
+	switch t := ch.(type) {
+	case channels.Examiner:
+		t.Examine(ctx, func(f channels.Finding) { found = append(found, f) })
+	case channels.Prober:
+		f := channels.Finding{Step: "counterpart", OK: true, Text: "answers"}
+		if err := t.Probe(ctx); err != nil {
+			f.OK, f.Text = false, err.Error()
+		}
+		found = append(found, f)
+	default:
+		found = append(found, channels.Finding{Step: "counterpart", OK: true, Text: "there is none: customers come to us"})
+	}
+	return found, true
 }
 
 func (n *door) set(ok bool, text string, restarts int) {

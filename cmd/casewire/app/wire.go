@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"casewire/casecore"
@@ -206,9 +207,22 @@ func policyFaults(faults config.Errors) api.PolicyFaults {
 // channelHealth tells the API how the doors fare.
 type channelHealth struct{ app *App }
 
-// Channels lists the configured channels by id.
+// Examine tries a channel's counterpart.
+func (h channelHealth) Examine(ctx context.Context, id string) ([]channels.Finding, bool) {
+	return h.app.doors.examine(ctx, h.app.o.Config.Snapshot().Channels, id)
+}
+
+// Channels lists the configured channels by id. A process without doors lists
+// them, too.
 func (h channelHealth) Channels(context.Context) ([]api.Channel, error) {
 	var out []api.Channel
+	if h.app.o.Idle {
+		for _, c := range h.app.o.Config.Snapshot().Channels {
+			kind, _, _ := strings.Cut(c.ID, ":")
+			out = append(out, api.Channel{ID: c.ID, Kind: kind, State: "off", Words: "casewire does not run"})
+		}
+		return out, nil
+	}
 	for _, s := range h.app.doors.states() {
 		state := "ok"
 		if !s.OK {
