@@ -35,6 +35,7 @@ type Identity struct {
 	Verified bool             `json:"verified"`
 	Shut     *Shut            `json:"shut,omitempty"`    // why nothing may be sent there
 	HeardAt  time.Time        `json:"heard_at,omitzero"` // of the latest word on Shut
+	Fresh    bool             `json:"fresh,omitempty"`   // its next message opens a new case, by its owner's wish
 	Lines    int64            `json:"lines,omitempty"`   // messages in its thread, for hosted kinds
 }
 

@@ -26,6 +26,9 @@ const (
 	Edited      EventKind = "edited"      // To: names of what changed
 	Undelivered EventKind = "undelivered" // a message did not arrive; To: the reason
 	Revised     EventKind = "revised"     // the customer edited a message
+	Refiled     EventKind = "refiled"     // a message went to another case; From or To: its number
+	Asked       EventKind = "asked"       // the customer is asked which case a message is about; Choices
+	Bound       EventKind = "bound"       // the customer added an address by a link; To: its kind
 	ShutOff     EventKind = "shut"        // an address may not be written to any more; To: the reason
 	ShutOver    EventKind = "unshut"      // it may again
 )
@@ -53,8 +56,15 @@ type Event struct {
 	Template  string    `json:"template,omitempty"` // Opened: what the rule answers with, in place of the usual receipt
 	Auto      bool      `json:"auto,omitempty"`     // Opened by an automatic message, which is never answered
 	Reason    string    `json:"reason,omitempty"`
+	Choices   []Choice  `json:"choices,omitempty"`
 	Trace     *Trace    `json:"trace,omitempty"`
 	Pending   []string  `json:"pending,omitempty"`
+}
+
+// Choice is one answer that a customer may give with a button.
+type Choice struct {
+	Label string `json:"label"`
+	Data  string `json:"data"`
 }
 
 // Keys of an event: case and sequence, unique; pending by reader.

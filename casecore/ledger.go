@@ -60,22 +60,9 @@ type Draft struct {
 
 // Open makes a case of a draft and its first message. m is copied.
 func (l *Ledger) Open(tx store.Tx, by Actor, d Draft, m Message) (*Case, *Message, error) {
-	now := l.Now()
-	n, err := next(tx, "case")
+	c, err := l.begin(tx, d)
 	if err != nil {
 		return nil, nil, err
-	}
-	initial := l.Flow().Status(l.Flow().Spec().Initial)
-	d.Queue = l.queue(d.Queue)
-	c := &Case{
-		Meta: store.Meta{ID: store.NewID()}, Number: n,
-		Customer: d.Customer, Channel: d.Channel, To: d.To, Lang: d.Lang, Subject: d.Subject,
-		Status: initial.ID, Stage: initial.Category, StatusAt: now,
-		Priority: d.Priority, Category: d.Category, Attributes: d.Attributes, Tags: d.Tags,
-		Queue: d.Queue, Broken: d.Broken, Linked: d.Linked, Trace: d.Trace, Received: now,
-	}
-	if d.React > 0 {
-		c.DueAt = now.Add(d.React)
 	}
 	if err := l.write(tx, c, &m); err != nil {
 		return nil, nil, err
@@ -91,6 +78,28 @@ func (l *Ledger) Open(tx store.Tx, by Actor, d Draft, m Message) (*Case, *Messag
 	return c, &m, Cases.Put(tx, c)
 }
 
+// begin makes the case of a draft, which the caller puts.
+func (l *Ledger) begin(tx store.Tx, d Draft) (*Case, error) {
+	now := l.Now()
+	n, err := next(tx, "case")
+	if err != nil {
+		return nil, err
+	}
+	initial := l.Flow().Status(l.Flow().Spec().Initial)
+	d.Queue = l.queue(d.Queue)
+	c := &Case{
+		Meta: store.Meta{ID: store.NewID()}, Number: n,
+		Customer: d.Customer, Channel: d.Channel, To: d.To, Lang: d.Lang, Subject: d.Subject,
+		Status: initial.ID, Stage: initial.Category, StatusAt: now,
+		Priority: d.Priority, Category: d.Category, Attributes: d.Attributes, Tags: d.Tags,
+		Queue: d.Queue, Broken: d.Broken, Linked: d.Linked, Trace: d.Trace, Received: now,
+	}
+	if d.React > 0 {
+		c.DueAt = now.Add(d.React)
+	}
+	return c, nil
+}
+
 // Append adds a message of the customer to a case. A closed case is reopened and
 // goes back to its queue. m is copied.
 func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Message, error) {
@@ -104,9 +113,8 @@ func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Me
 	if err := l.record(tx, by, c, Event{Kind: Received, Message: m.ID}); err != nil {
 		return nil, nil, err
 	}
-	if c.Stage == flow.Closed && !m.Auto && m.CopyOf == "" {
-		c.setOwner(Actor{})
-		if err := l.enter(tx, by, c, l.Flow().Spec().Reopen, Reopened); err != nil {
+	if !m.Auto && m.CopyOf == "" {
+		if err := l.revive(tx, by, c); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -114,6 +122,15 @@ func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Me
 		return nil, nil, err
 	}
 	return c, &m, Cases.Put(tx, c)
+}
+
+// revive reopens a closed case, which goes back to its queue.
+func (l *Ledger) revive(tx store.Tx, by Actor, c *Case) error {
+	if c.Stage != flow.Closed {
+		return nil
+	}
+	c.setOwner(Actor{})
+	return l.enter(tx, by, c, l.Flow().Spec().Reopen, Reopened)
 }
 
 // rehouse moves a case that waits again out of a queue that the policy has lost

@@ -39,6 +39,9 @@ func IsDesk(channelID string) bool { return strings.HasPrefix(channelID, string(
 // not: two mails of one person may be two matters.
 func (k Kind) Threaded() bool { return k != Email && k != Desk }
 
+// Buttons says that the customer can press buttons on channels of this kind.
+func (k Kind) Buttons() bool { return k == Telegram || k == WebChat }
+
 // Address is one end of a conversation. Handle is canonical: an E.164 number, an
 // address with lower-cased domain, a chat id, a visitor id.
 type Address struct {
@@ -216,6 +219,11 @@ type Typer interface {
 	Typing(ctx context.Context, to Address) error
 }
 
+// Linker is a door with links that open a conversation with us, "t.me/…". What
+// payload says comes back as Inbound.Facts["start"]; "" while the door does not
+// know yet how it is called.
+type Linker interface{ Link(payload string) string }
+
 // Counter is a door that counts what it does. Names are the field's, in lower
 // case ("messages", "bad_frames"); counts only grow.
 type Counter interface{ Counts() map[string]int64 }
@@ -239,6 +247,10 @@ type Env struct {
 	Now       func() time.Time
 	State     Memory
 	Files     Files
-	Threads   Threads            // for hosted kinds
-	Check     func(point string) // called at named points; tests kill the process there
+	Threads   Threads // for hosted kinds
+	// Answer returns what the house answers at once to a command or a pressed
+	// button, and nil for a message that is to be taken in as usual. A door that
+	// has no commands does not ask. Asking again for the same message is harmless.
+	Answer func(ctx context.Context, m Inbound) (*Body, error)
+	Check  func(point string) // called at named points; tests kill the process there
 }

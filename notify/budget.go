@@ -43,7 +43,7 @@ var budgets = store.NewTable[budget]("budget", store.Index{Name: "until"})
 // answersItself says that an event is the doing of a customer's message alone, so
 // that telling of it can make a loop.
 func answersItself(e *casecore.Event) bool {
-	return e.Kind == casecore.Opened || e.Kind == casecore.Reopened
+	return e.Kind == casecore.Opened || e.Kind == casecore.Reopened || e.Kind == casecore.Asked
 }
 
 // spend counts one more automatic answer to an address, and says no when it had

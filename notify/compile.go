@@ -47,7 +47,7 @@ func (f *Fault) Error() string {
 
 // eventKinds are what OnEvent may name.
 func eventKinds() []string {
-	return []string{string(casecore.Opened), string(casecore.Reopened), string(casecore.Claimed)}
+	return []string{string(casecore.Opened), string(casecore.Reopened), string(casecore.Claimed), string(casecore.Asked)}
 }
 
 // Compile checks the spec and returns every fault, joined, each a *Fault.

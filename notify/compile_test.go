@@ -46,7 +46,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		`templates[2].text: the default language "en" is missing; add it: it stands in for the languages that are not there`,
 		`templates[3].text: required; write the text, at least in en`,
 		`events[0].event: no event "open"; did you mean "opened"?`,
-		`events[1].event: no event "status"; it is one of opened, reopened, claimed; a status names its template itself, in notice`,
+		`events[1].event: no event "status"; it is one of opened, reopened, claimed, asked; a status names its template itself, in notice`,
 		`events[2].template: no template "redy"; did you mean "ready"?`,
 		`events[4]: "silent" is sent twice on "claimed"; leave one of them out`,
 		`events[5].template: required; name a template`,

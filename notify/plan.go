@@ -2,10 +2,12 @@ package notify
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/lang"
 	"casewire/casecore/store"
 	"casewire/channels"
 )
@@ -85,6 +87,7 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 	}
 	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
 	m.Channel, m.To = at.channel, to
+	offer(&m.Body, to.Kind, e.Choices)
 	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
 	if err != nil {
 		return err
@@ -150,6 +153,9 @@ type place struct {
 // else to any other of their addresses. A case entered by hand goes to its address
 // if a channel serves it by now.
 func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, who *casecore.Customer, template string) (place, error) {
+	if e.Kind == casecore.Asked {
+		return p.asker(tx, e)
+	}
 	channel, to, err := p.preferred(tx, c, who)
 	if err != nil {
 		return place{}, err
@@ -166,6 +172,33 @@ func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, wh
 	}
 	channel, to, err = p.o.Channels.Next(tx, c, e.ID, template)
 	return place{channel: channel, to: to, reason: AllShut}, err
+}
+
+// asker is where the message came from that the customer is asked about.
+func (p *Planner) asker(tx store.Tx, e *casecore.Event) (place, error) {
+	m, err := casecore.Messages.Get(tx, e.Message)
+	if err != nil {
+		return place{}, err
+	}
+	return place{channel: m.Channel, to: m.From}, nil
+}
+
+// somethingNew is the choice of none of the customer's cases.
+var somethingNew = lang.Text{"en": "Something new", "ru": "Другое", "uk": "Інше", "sr": "Nešto drugo"}
+
+// offer puts choices into a message: as buttons, and numbered in the text where
+// the channel has none. Whoever answers with a number presses the button of that
+// place.
+func offer(b *channels.Body, kind channels.Kind, choices []casecore.Choice) {
+	b.Buttons = casecore.Buttons(choices)
+	for i := range b.Buttons {
+		if b.Buttons[i].Label == "" {
+			b.Buttons[i].Label = somethingNew.In(b.Lang)
+		}
+		if !kind.Buttons() {
+			b.Text += fmt.Sprintf("\n%d - %s", i+1, b.Buttons[i].Label)
+		}
+	}
 }
 
 func (p *Planner) preferred(tx store.Tx, c *casecore.Case, who *casecore.Customer) (string, channels.Address, error) {

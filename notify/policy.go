@@ -27,7 +27,7 @@ type Template struct {
 
 // OnEvent tells the customer when something other than a status happens.
 type OnEvent struct {
-	Event    string        `yaml:"event" json:"event"` // "opened", "reopened", "claimed"
+	Event    string        `yaml:"event" json:"event"` // "opened", "reopened", "claimed", "asked"
 	Template string        `yaml:"template" json:"template"`
 	Every    flow.Duration `yaml:"every" json:"every,omitempty"` // at most once in so long per case
 }
@@ -65,7 +65,7 @@ func (p *Policy) Plan(e *casecore.Event) []Planned {
 		return p.on(e.Kind, p.o.Flow.Spec().Initial)
 	case casecore.Moved, casecore.Reopened:
 		return p.on(e.Kind, e.To)
-	case casecore.Claimed:
+	case casecore.Claimed, casecore.Asked:
 		return p.on(e.Kind, "")
 	}
 	return nil

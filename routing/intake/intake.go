@@ -145,6 +145,9 @@ func (in *Intake) put(tx store.Tx, p *prepared) (*Result, error) {
 	if at.to != nil {
 		m.CopyOf = at.copyOf
 		c, stored, err := in.ledger.Append(tx, by, at.to.ID, m)
+		if err == nil && len(at.others) > 0 {
+			err = in.ledger.Ask(tx, by, c.ID, stored.ID, choices(stored.ID, append([]*casecore.Case{c}, at.others...)))
+		}
 		return &Result{Case: c, Message: stored}, err
 	}
 	d := p.draft(who, in.o.Lang())

@@ -13,9 +13,10 @@ import (
 
 // place is where a message belongs.
 type place struct {
-	to     *casecore.Case // nil: a new case
-	copyOf string         // id of the message of which it is a copy
-	linked string         // number of the case that it claims to answer, or once did
+	to     *casecore.Case   // nil: a new case
+	copyOf string           // id of the message of which it is a copy
+	linked string           // number of the case that it claims to answer, or once did
+	others []*casecore.Case // which it may be about as well: the customer is asked
 }
 
 // candidates bounds how many messages of one name are looked at: whoever knows a
@@ -24,8 +25,8 @@ const candidates = 8
 
 // join finds the case that the message belongs to. What the message claims is
 // taken in the order of E5: the token of a case, what it answers, what it
-// mentions under an unchanged subject (E6), and for conversations the newest case
-// of the thread. Only the case's own customer may join it (E7), but for a
+// mentions under an unchanged subject (E6), and for conversations what its words
+// name, else the newest case. Only the case's own customer may join it (E7), but for a
 // provider's report on a message of ours; another's message opens a case of its
 // own that names the claimed one. A case that closed too long ago does not count.
 func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place, error) {
@@ -50,12 +51,7 @@ func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place,
 	if at.linked != "" || !p.in.From.Kind.Threaded() {
 		return at, nil
 	}
-	c, err := casecore.LatestCase(tx, p.in.Channel, p.in.From)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !in.joinable(c) {
-		return at, nil
-	}
-	at.to = c
-	return at, err
+	return in.converse(tx, p, who)
 }
 
 // copied returns the case of another copy of the message, which came in through

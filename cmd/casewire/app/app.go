@@ -29,6 +29,7 @@ import (
 	"casewire/notify/outbox"
 	"casewire/routing"
 	"casewire/routing/access"
+	"casewire/routing/bot"
 	"casewire/routing/desk"
 	"casewire/routing/intake"
 	"casewire/routing/live"
@@ -65,6 +66,7 @@ type App struct {
 	board  *desk.Board
 	work   *desk.Work
 	intake *intake.Intake
+	bot    *bot.Bot
 	plan   *notify.Planner
 	outbox *outbox.Outbox
 	live   *live.Server

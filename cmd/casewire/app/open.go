@@ -19,6 +19,7 @@ import (
 	"casewire/notify/outbox"
 	"casewire/routing/access"
 	"casewire/routing/api"
+	"casewire/routing/bot"
 	"casewire/routing/desk"
 	"casewire/routing/intake"
 	"casewire/routing/live"
@@ -87,6 +88,15 @@ func (a *App) openRooms(context.Context) error {
 	a.intake = intake.New(a.store, a.ledger, a.Router, a.blobs, intake.Options{
 		Lang: func() string { return a.policy.Current().Settings.Language }, Log: log, Check: a.o.Check,
 	})
+	var err error
+	a.bot, err = bot.New(a.store, a.ledger, a.intake, bot.Options{
+		Now: a.o.Now, Log: log,
+		Centre: func() string { return a.policy.Current().Settings.Name },
+		Zone:   func() *time.Location { return a.policy.Current().Location },
+	})
+	if err != nil {
+		return err
+	}
 	a.doors = newDoors(a.env, log)
 	a.plan = notify.NewPlanner(a.store, a.ledger, func() *notify.Policy { return a.policy.Current().Notify }, notify.Options{
 		Channels: a.doors.ofKind, Log: log, Check: a.o.Check,
@@ -156,6 +166,7 @@ func (a *App) env(id string) channels.Env {
 		State:   &casecore.Memory{Store: a.store, Channel: id, Now: a.o.Now},
 		Files:   casecore.Files{Blobs: a.blobs},
 		Threads: &casecore.Threads{Store: a.store, Flow: a.Flow},
+		Answer:  a.bot.Answer,
 		Check:   a.o.Check,
 	}
 }

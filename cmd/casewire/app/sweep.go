@@ -43,13 +43,8 @@ func (a *App) sweep(ctx context.Context) error {
 // sweepStore removes memories, sessions, links and kept answers whose time is over.
 func (a *App) sweepStore(ctx context.Context) error {
 	for _, part := range []func() (int, error){
-		func() (n int, err error) {
-			err = a.store.Update(ctx, func(tx store.Tx) error {
-				n, err = casecore.SweepMemory(tx, a.o.Now(), sweepBatch)
-				return err
-			})
-			return n, err
-		},
+		func() (int, error) { return a.sweepWith(ctx, casecore.SweepMemory) },
+		func() (int, error) { return a.sweepWith(ctx, casecore.SweepTies) },
 		func() (int, error) { return a.staff.Sweep(ctx, sweepBatch) },
 		func() (int, error) { return api.Sweep(ctx, a.store, a.o.Now(), sweepBatch) },
 	} {
@@ -83,4 +78,13 @@ func (a *App) sweepBlobs(ctx context.Context) error {
 		a.o.Log.Info("attachments that nothing refers to removed", "count", n)
 	}
 	return err
+}
+
+// sweepWith runs one of the book's own sweeps in a transaction.
+func (a *App) sweepWith(ctx context.Context, sweep func(store.Tx, time.Time, int) (int, error)) (n int, err error) {
+	err = a.store.Update(ctx, func(tx store.Tx) error {
+		n, err = sweep(tx, a.o.Now(), sweepBatch)
+		return err
+	})
+	return n, err
 }

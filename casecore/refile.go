@@ -1,0 +1,141 @@
+package casecore
+
+import (
+	"errors"
+	"fmt"
+
+	"casewire/casecore/store"
+	"casewire/channels"
+)
+
+// ErrNotTheirs is the refusal to put a message into another customer's case.
+var ErrNotTheirs = errors.New("that case is another customer's")
+
+// ErrNotMovable is the refusal to move what the customer did not write.
+var ErrNotMovable = errors.New("only what the customer wrote can be moved to another case")
+
+// Refile moves one message of the customer to another of their cases, for when it
+// was filed under the wrong one. Whoever works on the case that has it may; moving
+// it back is the undo. A closed case is reopened by it.
+func (l *Ledger) Refile(tx store.Tx, by Actor, message, to string) (*Case, *Message, error) {
+	m, from, err := l.movable(tx, by, message)
+	if err != nil {
+		return nil, nil, err
+	}
+	if from.ID == to {
+		return from, m, nil
+	}
+	c, err := Cases.Get(tx, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Customer != from.Customer {
+		return nil, nil, fmt.Errorf("%s: %w", c.CaseNumber(), ErrNotTheirs)
+	}
+	c.Messages++
+	m.Case, m.Seq = c.ID, c.Messages
+	c.InboundAt, c.Waiting = l.Now(), true
+	if err := Messages.Put(tx, m); err != nil {
+		return nil, nil, err
+	}
+	if err := l.record(tx, by, c, Event{Kind: Refiled, From: from.CaseNumber(), Message: m.ID}); err != nil {
+		return nil, nil, err
+	}
+	if err := l.revive(tx, by, c); err != nil {
+		return nil, nil, err
+	}
+	if err := l.rehouse(tx, by, c); err != nil {
+		return nil, nil, err
+	}
+	return c, m, errors.Join(Cases.Put(tx, c), l.leave(tx, by, from, c, m))
+}
+
+// RefileNew is Refile to a new case made of a draft.
+func (l *Ledger) RefileNew(tx store.Tx, by Actor, message string, d Draft) (*Case, *Message, error) {
+	m, from, err := l.movable(tx, by, message)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Customer, d.Channel, d.To, d.Lang = from.Customer, m.Channel, m.From, from.Lang
+	c, err := l.begin(tx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Messages++
+	m.Case, m.Seq = c.ID, c.Messages
+	c.InboundAt, c.Waiting = l.Now(), true
+	if err := Messages.Put(tx, m); err != nil {
+		return nil, nil, err
+	}
+	trace := d.Trace
+	err = l.record(tx, by, c, Event{
+		Kind: Opened, From: from.CaseNumber(), To: c.Queue, Message: m.ID, Template: d.Reply, Trace: &trace, Pending: []string{PendingNotify},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, m, errors.Join(Cases.Put(tx, c), l.leave(tx, by, from, c, m))
+}
+
+func (l *Ledger) movable(tx store.Tx, by Actor, message string) (*Message, *Case, error) {
+	m, err := Messages.Get(tx, message)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := l.load(tx, by, m.Case, VerbWork, Guard{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.Direction != In {
+		return nil, nil, ErrNotMovable
+	}
+	return m, c, nil
+}
+
+// leave records on the case that had the message where it went.
+func (l *Ledger) leave(tx store.Tx, by Actor, from, to *Case, m *Message) error {
+	waiting, err := waits(tx, from.ID)
+	if err != nil {
+		return err
+	}
+	from.Waiting = waiting
+	if err := l.record(tx, by, from, Event{Kind: Refiled, To: to.CaseNumber(), Message: m.ID}); err != nil {
+		return err
+	}
+	return Cases.Put(tx, from)
+}
+
+// waits says whether the last word in a case is its customer's.
+func waits(tx store.Tx, id string) (bool, error) {
+	for m, err := range Messages.Scan(tx, store.Range{Index: "case", Prefix: store.Under(id), Reverse: true, Limit: 50}) {
+		if err != nil {
+			return false, err
+		}
+		if m.Direction != Note && !m.Auto {
+			return m.Direction == In, nil
+		}
+	}
+	return false, nil
+}
+
+// Ask has the customer asked which of their cases a message is about.
+func (l *Ledger) Ask(tx store.Tx, by Actor, id, message string, choices []Choice) error {
+	c, err := Cases.Get(tx, id)
+	if err != nil {
+		return err
+	}
+	err = l.record(tx, by, c, Event{Kind: Asked, Message: message, Choices: choices, Pending: []string{PendingNotify}})
+	if err != nil {
+		return err
+	}
+	return Cases.Put(tx, c)
+}
+
+// Buttons are the choices as a message offers them.
+func Buttons(choices []Choice) []channels.Button {
+	var out []channels.Button
+	for _, c := range choices {
+		out = append(out, channels.Button{Label: c.Label, Data: c.Data})
+	}
+	return out
+}
