@@ -66,6 +66,16 @@ func (l *Ledger) Receipted(tx store.Tx, messageID string, r channels.Receipt) (b
 	return true, Messages.Put(tx, m)
 }
 
+// Cancelled marks a message that does not go out after all.
+func (l *Ledger) Cancelled(tx store.Tx, messageID string) error {
+	m, err := Messages.Get(tx, messageID)
+	if err != nil {
+		return err
+	}
+	m.Delivery = &Delivery{State: channels.Cancelled, At: l.Now()}
+	return Messages.Put(tx, m)
+}
+
 // Undelivered adds to the timeline that a message did not arrive and is not tried
 // any more.
 func (l *Ledger) Undelivered(tx store.Tx, by Actor, m *Message, reason string) error {

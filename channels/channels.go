@@ -42,6 +42,9 @@ func (k Kind) Threaded() bool { return k != Email && k != Desk }
 // Buttons says that the customer can press buttons on channels of this kind.
 func (k Kind) Buttons() bool { return k == Telegram || k == WebChat }
 
+// Receipts says that providers of this kind report whether a message arrived.
+func (k Kind) Receipts() bool { return k == SMS }
+
 // Address is one end of a conversation. Handle is canonical: an E.164 number, an
 // address with lower-cased domain, a chat id, a visitor id.
 type Address struct {
@@ -129,6 +132,7 @@ const (
 	Read        State = "read"
 	Undelivered State = "undelivered"
 	Failed      State = "failed"
+	Cancelled   State = "cancelled" // taken back before it went out
 )
 
 // Receipt is a provider's word on a message that was sent.

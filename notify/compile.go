@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"casewire/casecore"
 	"casewire/casecore/flow"
@@ -22,6 +23,7 @@ type CompileOptions struct {
 	Lang   string                      // of customers whose own language a template lacks
 	Centre string                      // name of the centre, as customers read it
 	Queue  func(id, tag string) string // name of a queue in a language; nil: its id
+	Zone   *time.Location              // of customers whose own is not known; nil: UTC
 }
 
 // Fault is one thing wrong in a Spec, or in what a status says of notices. Path
@@ -53,12 +55,13 @@ func eventKinds() []string {
 // Compile checks the spec and returns every fault, joined, each a *Fault.
 func Compile(spec Spec, o CompileOptions) (*Policy, error) {
 	c := &compiler{o: o, spec: spec, policy: &Policy{
-		templates: map[string]*template{}, events: map[casecore.EventKind][]OnEvent{}, o: o,
+		templates: map[string]*template{}, events: map[casecore.EventKind][]OnEvent{}, delivery: spec.Delivery, o: o,
 	}}
 	for i := range spec.Templates {
 		c.template(fmt.Sprintf("templates[%d]", i), spec.Templates[i])
 	}
 	c.events()
+	c.manner()
 	if o.Flow != nil {
 		for i, s := range o.Flow.Spec().Statuses {
 			if s.Notice != "" {
@@ -90,7 +93,7 @@ func (c *compiler) template(at string, t Template) {
 	case c.policy.templates[t.ID] != nil:
 		c.fault(at+".id", "give each template an id of its own", "%q is used twice", t.ID)
 	}
-	out := &template{text: c.texts(at+".text", t.Text, true), subject: c.texts(at+".subject", t.Subject, false)}
+	out := &template{text: c.texts(at+".text", t.Text, true), subject: c.texts(at+".subject", t.Subject, false), urgent: t.Urgent}
 	if len(t.Subject) > 0 {
 		for _, tag := range slices.Sorted(maps.Keys(t.Text)) {
 			if !t.Subject.Has(tag) {

@@ -14,6 +14,7 @@ type State string
 // States. Unfinished ones are leased again until they end; Sent may yet become
 // Delivered, Read or Dead by a receipt.
 const (
+	Held      State = "held"      // not to go out before NextAt: may still be taken back
 	Pending   State = "pending"   // not tried yet
 	Sending   State = "sending"   // leased by a worker until LeaseUntil
 	Retry     State = "retry"     // tried; tried again at NextAt
@@ -26,9 +27,9 @@ const (
 )
 
 // States lists them.
-var States = []State{Pending, Sending, Retry, Uncertain, Sent, Delivered, Read, Dead, Skipped}
+var States = []State{Held, Pending, Sending, Retry, Uncertain, Sent, Delivered, Read, Dead, Skipped}
 
-// Unfinished lists the states that the outbox still has work with.
+// Unfinished lists the states of what is on its way.
 var Unfinished = []State{Pending, Sending, Retry, Uncertain}
 
 // Reasons of a notice to a customer who cannot be written to: there is no address,
@@ -51,7 +52,7 @@ type Notice struct {
 	Channel    string           `json:"channel,omitempty"`
 	To         channels.Address `json:"to,omitzero"`
 	State      State            `json:"state"`
-	Held       bool             `json:"held,omitempty"`   // Uncertain and not to be sent again by itself
+	Stuck      bool             `json:"stuck,omitempty"`  // Uncertain and not to be sent again by itself
 	Behind     bool             `json:"behind,omitempty"` // waits for an earlier one of its lane
 	Attempts   int              `json:"attempts"`         // tries that count against the ladder
 	Tries      int              `json:"tries"`            // all of them; numbers the attempts of the message
@@ -59,9 +60,10 @@ type Notice struct {
 	LeaseUntil time.Time        `json:"lease_until,omitzero"`
 	NextAt     time.Time        `json:"next_at,omitzero"`
 	ProviderID string           `json:"provider_id,omitempty"`
-	Receipt    channels.State   `json:"receipt,omitempty"` // the latest word of the provider
-	Refusal    channels.Reason  `json:"refusal,omitempty"` // what follows from a Receipt that refuses
-	Reason     string           `json:"reason,omitempty"`  // why it is not sent
+	Receipt    channels.State   `json:"receipt,omitempty"`    // the latest word of the provider
+	AwaitUntil time.Time        `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
+	Refusal    channels.Reason  `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
+	Reason     string           `json:"reason,omitempty"`     // why it is not sent
 	Created    time.Time        `json:"created"`
 	Done       time.Time        `json:"done,omitzero"` // when it was sent or given up
 }
@@ -81,6 +83,8 @@ func ProviderKey(channel, providerID string) string {
 //
 //	due       channel, when to try next: what a worker may lease
 //	lease     end of the lease, while it is being sent
+//	await     AwaitUntil, while sent
+//	held      case, event, while it may be taken back
 //	lane      case, channel, event, sequence, until sent or given up: sent in this order
 //	case      case, template, time of planning
 //	message   message
@@ -91,8 +95,14 @@ func (n *Notice) Keys() store.Keys {
 	switch n.State {
 	case Sending:
 		k.Set("lease", store.TimeKey(n.LeaseUntil))
-	case Pending, Retry, Uncertain:
+	case Held, Pending, Retry, Uncertain:
 		k.Set("due", store.Join(n.Channel, store.TimeKey(n.NextAt)))
+	}
+	if n.State == Sent && !n.AwaitUntil.IsZero() {
+		k.Set("await", store.TimeKey(n.AwaitUntil))
+	}
+	if n.State == Held {
+		k.Set("held", store.Join(n.Case, n.Event))
 	}
 	if n.InLane() {
 		k.Set("lane", n.Lane()+n.place())
@@ -112,7 +122,7 @@ func (n *Notice) InLane() bool {
 	case Pending, Sending, Retry:
 		return true
 	case Uncertain:
-		return !n.Held
+		return !n.Stuck
 	}
 	return false
 }
@@ -135,6 +145,8 @@ func (n *Notice) After(m *Notice) bool { return n.place() > m.place() }
 var Notices = store.NewTable[Notice]("notice",
 	store.Index{Name: "due"},
 	store.Index{Name: "lease"},
+	store.Index{Name: "held"},
+	store.Index{Name: "await"},
 	store.Index{Name: "lane"},
 	store.Index{Name: "case"},
 	store.Index{Name: "message"},

@@ -27,7 +27,10 @@ func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tal
 		if known, err := exists(tx, id); err != nil || known {
 			return err
 		}
-		return p.dispatch(tx, id, e, c, m, t)
+		return p.dispatch(tx, id, e, c, m, p.ledger.Now(), t)
+	}
+	if back, err := p.takenBack(tx, e); err != nil || back {
+		return err
 	}
 	plan := policy.Plan(e)
 	if len(plan) == 0 {
@@ -92,18 +95,23 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 	if err != nil {
 		return err
 	}
-	return p.dispatch(tx, id, e, c, written, t)
+	return p.dispatch(tx, id, e, c, written, policy.when(e, plan.Template, who, p.ledger.Now()), t)
 }
 
-// dispatch hands a message to the outbox. Behind an unfinished one of its case
-// and channel it waits (see Notice.Lane).
-func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecore.Case, m *casecore.Message, t *tally) error {
+// dispatch hands a message to the outbox, which sends it when it is due. Behind an
+// unfinished one of its case and channel it waits (see Notice.Lane); one that is
+// due later is held, and holds up nothing.
+func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecore.Case, m *casecore.Message, due time.Time, t *tally) error {
 	now := p.ledger.Now()
 	n := &Notice{
 		Meta: store.Meta{ID: id}, Event: e.ID, Case: m.Case, CaseNumber: c.CaseNumber(), Message: m.ID, Seq: m.Seq,
-		Template: m.Template, Channel: m.Channel, To: m.To, State: Pending, NextAt: now, Created: now,
+		Template: m.Template, Channel: m.Channel, To: m.To, State: Pending, NextAt: due, Created: now,
 	}
 	t.planned++
+	if due.After(now) {
+		n.State = Held
+		return Notices.Put(tx, n)
+	}
 	return Enlist(tx, n)
 }
 
@@ -161,7 +169,7 @@ func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, wh
 		return place{}, err
 	}
 	if channels.IsDesk(channel) {
-		served, ok := p.o.Channels(to.Kind)
+		served, ok := p.o.Reach.On(to.Kind)
 		if !ok {
 			return place{reason: NoAddress}, nil
 		}
@@ -170,7 +178,7 @@ func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, wh
 	if s, err := shut(tx, to); err != nil || s == nil {
 		return place{channel: channel, to: to}, err
 	}
-	channel, to, err = p.o.Channels.Next(tx, c, e.ID, template)
+	channel, to, err = p.o.Reach.Next(tx, c, e.ID, template)
 	return place{channel: channel, to: to, reason: AllShut}, err
 }
 
@@ -206,7 +214,7 @@ func (p *Planner) preferred(tx store.Tx, c *casecore.Case, who *casecore.Custome
 	if !ok || who.Preferred == c.To.Key() {
 		return c.Channel, c.To, nil
 	}
-	channel, ok := p.o.Channels(channels.Kind(kind))
+	channel, ok := p.o.Reach.On(channels.Kind(kind))
 	if !ok {
 		return c.Channel, c.To, nil
 	}

@@ -11,7 +11,6 @@ import (
 
 	"casewire/casecore"
 	"casewire/casecore/store"
-	"casewire/channels"
 )
 
 // PendingFailed marks events that could not be planned. They wait for a person.
@@ -19,9 +18,9 @@ const PendingFailed = "notify-failed"
 
 // Options of a Planner.
 type Options struct {
-	// Channels is for customers who prefer another channel, or cannot be told on
-	// the one where they wrote; nil: they are answered there or not at all.
-	Channels Reach
+	// Reach is for customers who prefer another channel, or cannot be told on the
+	// one where they wrote. Without it they are answered there or not at all.
+	Reach Reach
 	// Link returns the address of the case's own page; nil or empty: none.
 	Link  func(c *casecore.Case) string
 	Batch int           // events of one transaction, at most 256; 0: 64
@@ -57,9 +56,6 @@ type Planner struct {
 
 // NewPlanner returns a Planner over st. policy is asked anew for each batch.
 func NewPlanner(st store.Store, l *casecore.Ledger, policy func() *Policy, o Options) *Planner {
-	if o.Channels == nil {
-		o.Channels = func(channels.Kind) (string, bool) { return "", false }
-	}
 	if o.Link == nil {
 		o.Link = func(*casecore.Case) string { return "" }
 	}

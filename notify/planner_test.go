@@ -338,7 +338,7 @@ func TestPreferredIdentity(t *testing.T) {
 		{"nonsense", "nonsense", true, byMail, "webchat:site: We have it: CW-000001."},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			with(t, notify.Options{Channels: tc.channels}, func(t *testing.T, d *desk) {
+			with(t, notify.Options{Reach: notify.Reach{Channel: tc.channels}}, func(t *testing.T, d *desk) {
 				d.stop()
 				c := d.openCase(prefer(tc.preferred))
 				owner := c.Customer

@@ -15,6 +15,7 @@ import (
 type Spec struct {
 	Templates []Template `yaml:"templates" json:"templates"`
 	Events    []OnEvent  `yaml:"events" json:"events"`
+	Delivery  Manner     `yaml:"delivery" json:"delivery"`
 }
 
 // Template is one text in several languages, with variables in double braces;
@@ -23,6 +24,7 @@ type Template struct {
 	ID      string    `yaml:"id" json:"id"`
 	Subject lang.Text `yaml:"subject" json:"subject,omitempty"` // for channels that have one
 	Text    lang.Text `yaml:"text" json:"text"`
+	Urgent  bool      `yaml:"urgent" json:"urgent,omitempty"` // goes out in quiet hours, too
 }
 
 // OnEvent tells the customer when something other than a status happens.
@@ -36,11 +38,16 @@ type OnEvent struct {
 type Policy struct {
 	templates map[string]*template
 	events    map[casecore.EventKind][]OnEvent
+	delivery  Manner
+	quiet     *span
 	o         CompileOptions
 }
 
 // template is a compiled Template.
-type template struct{ subject, text *render.Template }
+type template struct {
+	subject, text *render.Template
+	urgent        bool
+}
 
 // Planned is a notice that an event asks for.
 type Planned struct {

@@ -1,16 +1,32 @@
 package notify
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"casewire/casecore"
 	"casewire/casecore/store"
 	"casewire/channels"
 )
 
-// Reach returns the channel to write to addresses of a kind, and false when there
-// is none now.
-type Reach func(kind channels.Kind) (channelID string, ok bool)
+// Reach is on what a customer can be told.
+type Reach struct {
+	// Channel returns the channel to write to addresses of a kind, and false when
+	// there is none now; nil: there never is.
+	Channel func(kind channels.Kind) (channelID string, ok bool)
+	// Order is in which order kinds are tried; what it leaves out comes last, and
+	// nil leaves out all.
+	Order func() []channels.Kind
+}
+
+// On returns the channel to write to addresses of a kind.
+func (r Reach) On(kind channels.Kind) (channelID string, ok bool) {
+	if r.Channel == nil {
+		return "", false
+	}
+	return r.Channel(kind)
+}
 
 // Next returns where else a case's customer can be told of an event: the first of
 // their addresses that is not shut, that a channel serves, and that was not tried
@@ -20,12 +36,9 @@ func (r Reach) Next(tx store.Tx, c *casecore.Case, event, template string) (chan
 	if err != nil {
 		return "", channels.Address{}, err
 	}
-	for _, i := range list {
-		if i.Shut != nil {
-			break
-		}
+	for _, i := range r.sorted(list) {
 		channel, ok := r.channel(c, i.Address)
-		if !ok {
+		if !ok || i.Shut != nil {
 			continue
 		}
 		tried, err := exists(tx, NoticeID(event, i.Address.Key(), template))
@@ -39,12 +52,28 @@ func (r Reach) Next(tx store.Tx, c *casecore.Case, event, template string) (chan
 	return "", channels.Address{}, nil
 }
 
+// sorted puts addresses into the order in which their kinds are tried.
+func (r Reach) sorted(list []*casecore.Identity) []*casecore.Identity {
+	if r.Order == nil {
+		return list
+	}
+	order := r.Order()
+	rank := func(i *casecore.Identity) int {
+		if n := slices.Index(order, i.Address.Kind); n >= 0 {
+			return n
+		}
+		return len(order)
+	}
+	slices.SortStableFunc(list, func(a, b *casecore.Identity) int { return cmp.Compare(rank(a), rank(b)) })
+	return list
+}
+
 // channel is the case's own for the address that it came from.
 func (r Reach) channel(c *casecore.Case, a channels.Address) (string, bool) {
 	if a.Key() == c.To.Key() && !channels.IsDesk(c.Channel) {
 		return c.Channel, true
 	}
-	return r(a.Kind)
+	return r.On(a.Kind)
 }
 
 // shut returns why nothing may be sent to an address, or nil.

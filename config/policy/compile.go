@@ -79,7 +79,7 @@ func Compile(doc *Document, revision int64) (*Policy, error) {
 		language = lang.Fallback
 	}
 	if p.Notify, err = notify.Compile(doc.Notices, notify.CompileOptions{
-		Flow: p.Flow, Lang: language, Centre: doc.Settings.Name, Queue: queue,
+		Flow: p.Flow, Lang: language, Centre: doc.Settings.Name, Queue: queue, Zone: p.Location,
 	}); err != nil {
 		tell(src, err, statuses)
 	}

@@ -29,6 +29,8 @@ type house struct {
 	path   string
 	st     *sqlite.Store
 	ledger *casecore.Ledger
+	spec   notify.Spec
+	flow   *flow.Flow
 	policy *notify.Policy
 	mu     sync.Mutex
 	doors  map[string]*door
@@ -58,23 +60,32 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := notify.Compile(notify.Spec{
+	spec := notify.Spec{
 		Templates: []notify.Template{
 			{ID: "opened", Text: lang.Text{"en": "We have your message, {{case}}."}},
 			{ID: "ready", Text: lang.Text{"en": "{{case}}: {{status}}.", "uk": "{{case}}: {{status}}."}},
 		},
 		Events: []notify.OnEvent{{Event: "opened", Template: "opened"}},
-	}, notify.CompileOptions{Flow: f, Lang: "en", Centre: "The Centre"})
-	if err != nil {
-		t.Fatal(err)
 	}
 	h := &house{
-		t: t, path: filepath.Join(t.TempDir(), "casewire.db"), policy: policy, doors: map[string]*door{},
+		t: t, path: filepath.Join(t.TempDir(), "casewire.db"), spec: spec, flow: f, doors: map[string]*door{},
 		ledger: &casecore.Ledger{Flow: func() *flow.Flow { return f }, Now: time.Now},
 		log:    slog.New(slog.DiscardHandler), checks: map[string]func(){},
 	}
+	h.deliver(notify.Manner{})
 	h.open()
 	return h
+}
+
+// deliver changes how notices are delivered. It is called before start.
+func (h *house) deliver(m notify.Manner) {
+	h.t.Helper()
+	h.spec.Delivery = m
+	p, err := notify.Compile(h.spec, notify.CompileOptions{Flow: h.flow, Lang: "en", Centre: "The Centre"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.policy = p
 }
 
 func (h *house) open() {

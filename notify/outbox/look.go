@@ -77,7 +77,11 @@ func (c *clerk) lookAtLeases(tx store.Tx, now time.Time, l *look) error {
 		l.by(n.LeaseUntil, now)
 		break
 	}
-	return nil
+	n, err := notify.Notices.First(tx, store.Range{Index: "await"})
+	if err == nil {
+		l.by(n.AwaitUntil, now)
+	}
+	return ignore(err)
 }
 
 // lookAtChannels finds notices that are due on channels with workers free, and

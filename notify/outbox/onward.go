@@ -1,6 +1,8 @@
 package outbox
 
 import (
+	"time"
+
 	"casewire/casecore"
 	"casewire/casecore/store"
 	"casewire/channels"
@@ -65,7 +67,7 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	if err != nil {
 		return err
 	}
-	channel, to, err := o.o.Channels.Next(tx, c, n.Event, n.Template)
+	channel, to, err := o.o.Reach.Next(tx, c, n.Event, n.Template)
 	if err != nil || to.Handle == "" {
 		return err
 	}
@@ -78,6 +80,28 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to,
 		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(),
 	})
+}
+
+// await sends on what no receipt has said to have arrived in time. It may have
+// arrived all the same, so nothing is said of a failure.
+func (t *turn) await() error {
+	var late []*notify.Notice
+	for n, err := range notify.Notices.Scan(t.tx, store.Range{Index: "await", To: store.TimeKey(t.now) + "\x00", Limit: page}) {
+		if err != nil {
+			return err
+		}
+		late = append(late, n)
+	}
+	for _, n := range late {
+		n.AwaitUntil = time.Time{}
+		if err := notify.Notices.Put(t.tx, n); err != nil {
+			return blame(n, err)
+		}
+		if err := t.onward(t.tx, n, failure{means: channels.Unreachable}); err != nil {
+			return blame(n, err)
+		}
+	}
+	return nil
 }
 
 // refusal returns why nothing may be sent to a notice's address by now (N3).

@@ -17,7 +17,9 @@ import (
 )
 
 // reach is a house with a mailbox and a number.
-func reach(kind channels.Kind) (string, bool) {
+var reach = notify.Reach{Channel: served}
+
+func served(kind channels.Kind) (string, bool) {
 	id, ok := map[channels.Kind]string{channels.Email: mail, channels.SMS: text}[kind]
 	return id, ok
 }
@@ -67,7 +69,7 @@ func TestUndeliverableGoesToTheNextAddress(t *testing.T) {
 					}
 					return channels.Receipt{}, &channels.SendError{Reason: tc.reason, Code: "5.1.1", Err: errors.New("no")}
 				})
-				box, stop := h.start(outbox.Options{Channels: reach})
+				box, stop := h.start(outbox.Options{Reach: reach})
 				defer stop()
 				c := h.openCase(mail, channels.Email, home.Handle, true)
 				h.also(c, phone)
@@ -114,7 +116,7 @@ func TestNoAddressLeft(t *testing.T) {
 		}
 		h.door(text).on(no)
 		h.door(mail).on(no)
-		_, stop := h.start(outbox.Options{Channels: reach})
+		_, stop := h.start(outbox.Options{Reach: reach})
 		defer stop()
 		c := h.openCase(mail, channels.Email, "a@b", true)
 		h.also(c, channels.Address{Kind: channels.SMS, Handle: "+380"})

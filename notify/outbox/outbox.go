@@ -37,9 +37,12 @@ type Options struct {
 	// Doubt returns a channel's policy for what may have been sent; nil: InDoubt
 	// of its kind.
 	Doubt func(channelID string, kind channels.Kind) Doubt
-	// Channels is for what could not be delivered where it was sent: it goes to
-	// another address of its customer; nil: it does not.
-	Channels notify.Reach
+	// Reach is for what could not be delivered where it was sent: it goes to
+	// another address of its customer.
+	Reach notify.Reach
+	// Receipt is how long a receipt is awaited on channels that give any, before
+	// an automatic message goes to the next address as well; nil or 0: for ever.
+	Receipt func() time.Duration
 	// Alone says that no other process sends from this store, so that leases of
 	// an earlier one are over at once.
 	Alone bool
@@ -72,8 +75,8 @@ func (o *Options) defaults(l *casecore.Ledger) {
 	if o.Doubt == nil {
 		o.Doubt = func(_ string, kind channels.Kind) Doubt { return InDoubt(kind) }
 	}
-	if o.Channels == nil {
-		o.Channels = func(channels.Kind) (string, bool) { return "", false }
+	if o.Receipt == nil {
+		o.Receipt = func() time.Duration { return 0 }
 	}
 	if o.Check == nil {
 		o.Check = func(string) {}

@@ -309,8 +309,8 @@ func TestUnsureIsSentAgainWithTheSameID(t *testing.T) {
 		defer stop()
 		h.answer(h.openCase(mail, channels.Email, "a@b", true), "hello")
 		synctest.Wait()
-		if n := h.only(); n.State != notify.Uncertain || n.Held || h.message(n.Message).Delivery.State != channels.Uncertain {
-			t.Fatalf("notice is %s, held %v", n.State, n.Held)
+		if n := h.only(); n.State != notify.Uncertain || n.Stuck || h.message(n.Message).Delivery.State != channels.Uncertain {
+			t.Fatalf("notice is %s, held %v", n.State, n.Stuck)
 		}
 		time.Sleep(10 * time.Minute)
 		if len(d.sent()) != 2 || d.sent()[0] != d.sent()[1] || h.only().State != notify.Sent || box.Stats().Uncertain != 1 {

@@ -73,7 +73,7 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 	switch {
 	case arrived(r.State):
 		if n.State != notify.Sending && n.State != notify.Pending {
-			n.State, n.Held, n.Reason, n.NextAt = finalState(r.State), false, "", time.Time{}
+			n.State, n.Stuck, n.Reason, n.NextAt = finalState(r.State), false, "", time.Time{}
 			if n.Done.IsZero() {
 				n.Done = now
 			}
@@ -84,9 +84,9 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 			// The send is not recorded yet: it decides, knowing this.
 			n.Receipt, n.Reason = r.State, cmp.Or(r.Code, string(r.State))
 			return true, false, notify.Notices.Put(tx, n)
-		case n.State == notify.Sent, n.State == notify.Uncertain && n.Held:
+		case n.State == notify.Sent, n.State == notify.Uncertain && n.Stuck:
 			dead = true
-			n.State, n.Held, n.Reason, n.Done = notify.Dead, false, cmp.Or(r.Code, string(r.State)), now
+			n.State, n.Stuck, n.Reason, n.Done = notify.Dead, false, cmp.Or(r.Code, string(r.State)), now
 			n.NextAt = time.Time{}
 		default:
 			return false, false, nil // it is tried again, or over

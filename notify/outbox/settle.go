@@ -84,7 +84,7 @@ func (t *turn) again(n *notify.Notice, s notify.State, e *channels.SendError) ve
 // one of the lane.
 func (t *turn) settle(n *notify.Notice, v verdict) error {
 	a := casecore.Attempt{No: n.Tries, Channel: n.Channel, At: t.now, State: shown(v), NextAt: v.next, Code: v.receipt.Code}
-	n.State, n.Held, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
+	n.State, n.Stuck, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
 	if id := v.receipt.ProviderID; id != "" {
 		n.ProviderID, a.ProviderID = id, id
 	}
@@ -112,6 +112,9 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 	default:
 		t.count.sent++
 		n.Done = t.now
+		if wait := t.o.Receipt(); wait > 0 && n.State == notify.Sent && n.Template != "" && n.To.Kind.Receipts() {
+			n.AwaitUntil = t.now.Add(wait)
+		}
 	}
 	if err := notify.Notices.Put(t.tx, n); err != nil || n.InLane() {
 		return err
@@ -122,7 +125,7 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 // bury ends a notice that is given up, and says so on the case.
 func (t *turn) bury(n *notify.Notice, f failure) error {
 	t.count.dead++
-	n.State, n.Held, n.Reason, n.Done = notify.Dead, false, f.reason, t.now
+	n.State, n.Stuck, n.Reason, n.Done = notify.Dead, false, f.reason, t.now
 	n.NextAt, n.LeaseUntil = time.Time{}, time.Time{}
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return err

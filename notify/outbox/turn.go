@@ -48,7 +48,7 @@ const (
 // run records what has ended first, so that a lane's next notice can go in the
 // same turn.
 func (t *turn) run() error {
-	for _, step := range []func() error{t.quarantine, t.record, t.renew, t.rescue, t.lease} {
+	for _, step := range []func() error{t.quarantine, t.record, t.renew, t.rescue, t.await, t.lease} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -246,8 +246,14 @@ func (t *turn) due(channel string, limit int) ([]*notify.Notice, error) {
 
 // take leases one due notice, or does what else is due with it and returns nil.
 func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
-	if n.Held {
+	if n.Stuck {
 		return nil, t.bury(n, failure{reason: string(channels.Unsure)})
+	}
+	if n.State == notify.Held {
+		n.State = notify.Pending // the hold is over: it takes its place in its lane
+		if err := notify.Notices.Put(t.tx, n); err != nil {
+			return nil, err
+		}
 	}
 	first, err := t.isFirst(n)
 	if err != nil {

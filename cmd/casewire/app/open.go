@@ -99,15 +99,24 @@ func (a *App) openRooms(context.Context) error {
 	}
 	a.doors = newDoors(a.env, log)
 	a.plan = notify.NewPlanner(a.store, a.ledger, func() *notify.Policy { return a.policy.Current().Notify }, notify.Options{
-		Channels: a.doors.ofKind, Log: log, Check: a.o.Check,
+		Reach: a.reach(), Log: log, Check: a.o.Check,
 	})
 	a.outbox = outbox.New(a.store, a.ledger, a.doors.channel, outbox.Options{
-		Now: a.o.Now, Log: log, Alone: true, Channels: a.doors.ofKind,
-		Grace: min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
+		Now: a.o.Now, Log: log, Alone: true, Reach: a.reach(),
+		Receipt: func() time.Duration { return a.policy.Current().Notify.Receipt() },
+		Grace:   min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
 	})
 	a.doors.sink = sink{a.intake, a.outbox}
 	a.setLevel()
 	return nil
+}
+
+// reach is on what customers can be told.
+func (a *App) reach() notify.Reach {
+	return notify.Reach{
+		Channel: a.doors.ofKind,
+		Order:   func() []channels.Kind { return a.policy.Current().Notify.Order() },
+	}
 }
 
 // before lets the demo make its history.
