@@ -84,6 +84,7 @@ type Case struct {
 	Events     int64             `json:"events"`           // likewise
 	Waiting    bool              `json:"waiting"`          // the customer's word is the last
 	Broken     bool              `json:"broken"`           // opened by a message that could not be read in full
+	Call       *Call             `json:"call,omitempty"`   // somebody must call the customer
 	Linked     string            `json:"linked,omitempty"` // number of the case that its first message claimed to answer
 	Trace      Trace             `json:"trace"`
 }
@@ -133,9 +134,9 @@ func (c *Case) Keys() store.Keys {
 }
 
 // OnBoard says that the case waits in its queue for somebody to claim it. A done
-// case without an owner comes back when its customer writes.
+// case without an owner comes back when its customer writes or must be called.
 func (c *Case) OnBoard() bool {
-	return c.Owner == "" && (c.Stage.Active() || c.Stage == flow.Done && c.Waiting)
+	return c.Owner == "" && (c.Stage.Active() || c.Stage == flow.Done && (c.Waiting || c.Call != nil))
 }
 
 // Cases is the table of cases.

@@ -28,6 +28,8 @@ const (
 	Revised     EventKind = "revised"     // the customer edited a message
 	Refiled     EventKind = "refiled"     // a message went to another case; From or To: its number
 	Asked       EventKind = "asked"       // the customer is asked which case a message is about; Choices
+	CallWanted  EventKind = "call_wanted" // no message reaches the customer: somebody must call; To: the reason
+	CallMade    EventKind = "called"      // To: the outcome
 	Bound       EventKind = "bound"       // the customer added an address by a link; To: its kind
 	ShutOff     EventKind = "shut"        // an address may not be written to any more; To: the reason
 	ShutOver    EventKind = "unshut"      // it may again

@@ -19,6 +19,12 @@ const (
 // ErrTooLate is the refusal to stop or hurry what has gone out, or is just going.
 var ErrTooLate = errors.New("it is on its way already")
 
+// Matters says that a customer who cannot be told of an event must be called: an
+// answer or a new status, but not a receipt.
+func Matters(e *casecore.Event) bool {
+	return e.Kind == casecore.Answered || e.Kind == casecore.Moved
+}
+
 // when is at what time a notice may go out: after the hold, for what somebody
 // did to the status, and after the quiet hours, unless the template is urgent.
 func (p *Policy) when(e *casecore.Event, template string, who *casecore.Customer, now time.Time) time.Time {

@@ -64,6 +64,8 @@ type Notice struct {
 	AwaitUntil time.Time        `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
 	Refusal    channels.Reason  `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
 	Reason     string           `json:"reason,omitempty"`     // why it is not sent
+	HandledBy  string           `json:"handled_by,omitempty"` // who saw to one that did not arrive
+	HandledAt  time.Time        `json:"handled_at,omitzero"`
 	Created    time.Time        `json:"created"`
 	Done       time.Time        `json:"done,omitzero"` // when it was sent or given up
 }
@@ -89,6 +91,7 @@ func ProviderKey(channel, providerID string) string {
 //	case      case, template, time of planning
 //	message   message
 //	provider  ProviderKey
+//	undelivered  time of planning, until somebody saw to it
 //	state     state, time of planning
 func (n *Notice) Keys() store.Keys {
 	k := store.Keys{}
@@ -111,6 +114,9 @@ func (n *Notice) Keys() store.Keys {
 	k.Set("message", n.Message)
 	if n.ProviderID != "" {
 		k.Set("provider", ProviderKey(n.Channel, n.ProviderID))
+	}
+	if n.Undelivered() {
+		k.Set("undelivered", store.TimeKey(n.Created))
 	}
 	k.Set("state", store.Join(string(n.State), store.TimeKey(n.Created)))
 	return k
@@ -151,6 +157,7 @@ var Notices = store.NewTable[Notice]("notice",
 	store.Index{Name: "case"},
 	store.Index{Name: "message"},
 	store.Index{Name: "provider"},
+	store.Index{Name: "undelivered"},
 	store.Index{Name: "state"},
 )
 

@@ -126,7 +126,10 @@ func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event
 	if err != nil {
 		return err
 	}
-	return p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, reason)
+	if err := p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, reason); err != nil || !Matters(e) {
+		return err
+	}
+	return p.ledger.WantCall(tx, by(policy.Centre()), c.ID, reason, "")
 }
 
 // told says whether the case had this template too short a time ago.

@@ -68,8 +68,11 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 		return err
 	}
 	channel, to, err := o.o.Reach.Next(tx, c, n.Event, n.Template)
-	if err != nil || to.Handle == "" {
+	if err != nil {
 		return err
+	}
+	if to.Handle == "" {
+		return o.call(tx, n, f)
 	}
 	_, m, err = o.ledger.Retell(tx, by(), m, channel, to)
 	if err != nil {
@@ -80,6 +83,19 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to,
 		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(),
 	})
+}
+
+// call has somebody call the customer, whom no message reaches; not for a receipt,
+// and not for what may have arrived.
+func (o *Outbox) call(tx store.Tx, n *notify.Notice, f failure) error {
+	if f.reason == "" {
+		return nil
+	}
+	e, err := casecore.Events.Get(tx, n.Event)
+	if err != nil || !notify.Matters(e) {
+		return ignore(err)
+	}
+	return o.ledger.WantCall(tx, by(), n.Case, f.reason, n.Message)
 }
 
 // await sends on what no receipt has said to have arrived in time. It may have

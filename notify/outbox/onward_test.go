@@ -131,6 +131,65 @@ func TestNoAddressLeft(t *testing.T) {
 		if last := all[0]; !slices.ContainsFunc(all, func(n *notify.Notice) bool { return n.State == notify.Skipped && n.Reason == notify.AllShut }) {
 			t.Errorf("no notice says that nothing is left: %+v", last)
 		}
+		h.view(func(tx store.Tx) error {
+			now, err := casecore.Cases.Get(tx, c.ID)
+			if err == nil && (now.Call == nil || now.Call.Reason != "bad_address" || !now.OnBoard()) {
+				t.Errorf("nobody is asked to call: %+v, on the board: %v", now.Call, now.OnBoard())
+			}
+			return err
+		})
+	})
+}
+
+// Sent again by hand, to another address or the same, once for each wish.
+func TestAgain(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		fail := true
+		h.door(mail).on(func(context.Context, channels.Outbound, int) (channels.Receipt, error) {
+			if fail {
+				return channels.Receipt{}, &channels.SendError{Reason: channels.BadContent, Err: errors.New("no")}
+			}
+			return channels.Receipt{State: channels.Sent}, nil
+		})
+		h.door(text)
+		_, stop := h.start(outbox.Options{Reach: reach})
+		defer stop()
+		c := h.openCase(mail, channels.Email, "a@b", true)
+		phone := channels.Address{Kind: channels.SMS, Handle: "+380"}
+		h.also(c, phone)
+		h.answer(c, "hello")
+		synctest.Wait()
+		id := h.only().ID
+		again := func(to channels.Address) error {
+			return h.st.Update(t.Context(), func(tx store.Tx) error {
+				_, err := reach.Again(tx, h.ledger, master, id, to)
+				return err
+			})
+		}
+		if err := again(channels.Address{Kind: channels.SMS, Handle: "+999"}); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("sent to an address that is not the customer's: %v", err)
+		}
+		h.must(again(phone))
+		fail = false
+		h.must(again(channels.Address{}))
+		synctest.Wait()
+		if a, b := h.door(text).texts(), h.door(mail).texts(); len(a) != 1 || len(b) != 1 {
+			t.Errorf("the phone got %q, the mailbox %q", a, b)
+		}
+		for _, n := range h.notices() {
+			if n.Undelivered() {
+				t.Errorf("still in the list of what did not arrive: %+v", n)
+			}
+			if n.ID != id {
+				err := h.st.Update(t.Context(), func(tx store.Tx) error {
+					_, err := reach.Again(tx, h.ledger, master, n.ID, channels.Address{})
+					return err
+				})
+				if !errors.Is(err, notify.ErrArrived) {
+					t.Errorf("what arrived was sent again: %v", err)
+				}
+			}
+		}
 	})
 }
 
