@@ -20,6 +20,7 @@ import (
 // form keeps all of it.
 const (
 	maxText    = 200_000 // bytes
+	maxHTML    = 300_000 // bytes
 	maxSubject = 200     // characters
 	maxFacts   = 32
 	maxFact    = 500 // bytes of one value
@@ -65,10 +66,14 @@ func (p *prepared) clean() {
 		b.Text = strings.ToValidUTF8(b.Text[:maxText], "")
 		p.flag("the text is longer than 200 KB and was cut")
 	}
+	b.Quoted = Clean(b.Quoted)
+	if len(b.Quoted) > maxText {
+		b.Quoted = strings.ToValidUTF8(b.Quoted[:maxText], "") // the raw form has it all
+	}
 	b.HTML = strings.ToValidUTF8(b.HTML, "\uFFFD")
-	if len(b.HTML) > maxText {
+	if len(b.HTML) > maxHTML {
 		b.HTML = ""
-		p.flag("the HTML part is longer than 200 KB and was left out")
+		p.flag("the HTML part is longer than 300 KB and was left out")
 	}
 	b.Subject = oneLine(b.Subject, maxSubject)
 	p.in.From.Name = oneLine(p.in.From.Name, maxSubject)
