@@ -25,6 +25,7 @@ type SendError struct {
 	Reason     Reason
 	Retry      bool
 	RetryAfter time.Duration // at least this long, when the provider said so
+	Recipient  bool          // concerns this recipient alone: no sign that the channel is out
 	Code       string        // the provider's
 	Err        error
 }

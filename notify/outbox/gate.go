@@ -55,6 +55,10 @@ func (g *gate) note(now time.Time, e *channels.SendError) {
 		g.failed = failures
 		g.backOff(now, missetFirst, missetMost, e)
 	case channels.Unreachable, channels.Unsure:
+		if e.Recipient {
+			*g = gate{}
+			return
+		}
 		if g.failed++; g.failed >= failures {
 			g.backOff(now, pauseFirst, pauseMost, e)
 		}

@@ -22,6 +22,13 @@ func TestGate(t *testing.T) {
 	if g.failed != 1 {
 		t.Error("a refused message does not show that the channel works")
 	}
+	for range 3 * failures {
+		g.note(now, &channels.SendError{Reason: channels.Unreachable, Retry: true, Recipient: true})
+	}
+	if g.open(now, 8) != 8 {
+		t.Error("greylisted recipients closed the channel")
+	}
+	g.note(now, away)
 	for range failures {
 		g.note(now, away)
 	}
