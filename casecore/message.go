@@ -97,7 +97,7 @@ func (m *Message) Keys() store.Keys {
 	if m.ExternalID != "" {
 		k.Set("external", ExternalKey(m.Channel, m.ExternalID))
 	}
-	for _, f := range m.Body.Files {
+	for _, f := range m.files() {
 		k.Add("blob", f.Blob)
 	}
 	k.Add("blob", m.Source)
@@ -106,6 +106,19 @@ func (m *Message) Keys() store.Keys {
 		k.Set("thread", store.Join(ThreadKey(m.Channel, m.Customer()), store.NumberKey(m.Line)))
 	}
 	return k
+}
+
+// files are those of all its versions, each once.
+func (m *Message) files() []channels.File {
+	all := slices.Clone(m.Body.Files)
+	for _, v := range m.Versions {
+		for _, f := range v.Body.Files {
+			if !slices.ContainsFunc(all, func(g channels.File) bool { return g.Blob == f.Blob }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
 }
 
 // RefKey is the key of a name by which messages of a kind refer to each other.

@@ -176,10 +176,15 @@ func (a *API) getTimeline(ctx context.Context, c *call, in *timelineInput) (*pla
 		return nil, err
 	}
 	out := &plain[List[Event]]{}
+	var (
+		k        *casecore.Case
+		events   []*casecore.Event
+		messages []*casecore.Message // of each event, nil for none
+	)
 	err = a.Store.View(ctx, func(tx store.Tx) error {
-		out.Body = List[Event]{Items: []Event{}}
-		k, err := caseByNumber(tx, c.number)
-		if err != nil {
+		out.Body.Next, events, messages = "", nil, nil
+		var err error
+		if k, err = caseByNumber(tx, c.number); err != nil {
 			return err
 		}
 		if err := casecore.Authorize(c.actor, casecore.VerbRead, k); err != nil {
@@ -190,7 +195,7 @@ func (a *API) getTimeline(ctx context.Context, c *call, in *timelineInput) (*pla
 			if err != nil {
 				return err
 			}
-			if len(out.Body.Items) == in.Limit {
+			if len(events) == in.Limit {
 				out.Body.Next = of.write(last)
 				return nil
 			}
@@ -198,12 +203,19 @@ func (a *API) getTimeline(ctx context.Context, c *call, in *timelineInput) (*pla
 			if err != nil {
 				return err
 			}
-			out.Body.Items = append(out.Body.Items, eventOf(k, e, m))
+			events, messages = append(events, e), append(messages, m)
 			last = store.Mark{Key: e.Keys()["case"][0], ID: e.ID}
 		}
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Items = make([]Event, len(events))
+	for i, e := range events { // after the snapshot: letters take their time
+		out.Body.Items[i] = eventOf(k, e, messages[i])
+	}
+	return out, nil
 }
 
 func messageAt(tx store.Tx, id string) (*casecore.Message, error) {

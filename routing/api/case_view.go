@@ -9,6 +9,7 @@ import (
 	"casewire/casecore/lang"
 	"casewire/channels"
 	"casewire/routing/desk"
+	"casewire/routing/letter"
 )
 
 // Case is a case as its readers see it.
@@ -36,6 +37,7 @@ type Case struct {
 	Messages    int64             `json:"messages" doc:"How many there are."`
 	Waiting     bool              `json:"waiting" doc:"The customer's word is the last."`
 	Broken      bool              `json:"broken" doc:"Opened by a message that could not be read in full."`
+	Linked      string            `json:"linked,omitempty" doc:"Number of the case that its first message claimed to answer, in other hands."`
 	Trace       Trace             `json:"trace" doc:"Why it is in its queue."`
 	Version     uint64            `json:"version" doc:"For If-Match: \"v\" and this number, quoted."`
 	ClaimNo     int64             `json:"claim_no" doc:"Number of the claim under which it is held."`
@@ -85,9 +87,13 @@ type Message struct {
 	Template  string             `json:"template,omitempty"`
 	Subject   string             `json:"subject,omitempty"`
 	Text      string             `json:"text"`
+	Quoted    string             `json:"quoted,omitempty" doc:"The history that a reply carries below its own words."`
+	HTML      string             `json:"html,omitempty" doc:"A mail as it was formatted, made safe to show: without scripts, forms, style sheets and pictures from elsewhere. What src=\"cid:x\" shows is the file with that cid, of this message or an earlier one. The source has it as received."`
 	Files     []File             `json:"files"`
+	Versions  []Version          `json:"versions,omitempty" doc:"What it said before its sender edited it, oldest first."`
 	Delivery  *Delivery          `json:"delivery,omitempty"`
 	Broken    string             `json:"broken,omitempty" doc:"Why it could not be read in full."`
+	Source    string             `json:"source,omitempty" doc:"Where to get it as received."`
 	At        time.Time          `json:"at"`
 	SentAt    *time.Time         `json:"sent_at,omitempty" doc:"By the customer's clock."`
 }
@@ -105,6 +111,13 @@ type File struct {
 	Type string `json:"type" doc:"Media type, as its bytes look."`
 	Size int64  `json:"size" doc:"Bytes."`
 	Href string `json:"href" doc:"Where to get it."`
+	CID  string `json:"cid,omitempty" doc:"The name by which html shows it in place."`
+}
+
+// Version is what an edited message said before.
+type Version struct {
+	Text  string    `json:"text"`
+	Until time.Time `json:"until"`
 }
 
 // Delivery is how an outbound message fares.
@@ -147,7 +160,7 @@ func caseOf(c *casecore.Case) Case {
 		CustomerID: c.Customer, Channel: c.Channel, ChannelKind: string(c.To.Kind), Lang: c.Lang,
 		ReceivedAt: c.Received.UTC(), UpdatedAt: c.Updated.UTC(), StatusAt: c.StatusAt.UTC(),
 		DueAt: moment(c.DueAt), ClosedAt: moment(c.ClosedAt), InboundAt: moment(c.InboundAt),
-		Messages: c.Messages, Waiting: c.Waiting, Broken: c.Broken, Trace: traceOf(c.Trace), Version: c.Version, ClaimNo: c.ClaimNo,
+		Messages: c.Messages, Waiting: c.Waiting, Broken: c.Broken, Linked: c.Linked, Trace: traceOf(c.Trace), Version: c.Version, ClaimNo: c.ClaimNo,
 	}
 }
 
@@ -171,10 +184,17 @@ func messageOf(c *casecore.Case, m *casecore.Message) Message {
 	out := Message{
 		ID: m.ID, Seq: m.Seq, Direction: m.Direction, Channel: m.Channel, From: addressOf(m.From), To: addressOf(m.To),
 		Author: person(m.Author, m.AuthorName), Auto: m.Auto, Template: m.Template, Subject: m.Body.Subject, Text: m.Body.Text,
+		Quoted: m.Body.Quoted, HTML: safe(m.Body.HTML),
 		Files: []File{}, Broken: m.Broken, At: m.At.UTC(), SentAt: moment(m.SentAt),
 	}
+	for _, v := range m.Versions {
+		out.Versions = append(out.Versions, Version{Text: v.Body.Text, Until: v.At.UTC()})
+	}
+	if m.Source != "" {
+		out.Source = fmt.Sprintf("%s/cases/%s/messages/%s/source", Prefix, c.CaseNumber(), m.ID)
+	}
 	for i, f := range m.Body.Files {
-		out.Files = append(out.Files, File{Name: f.Name, Type: f.Type, Size: f.Size,
+		out.Files = append(out.Files, File{Name: f.Name, Type: f.Type, Size: f.Size, CID: f.CID,
 			Href: fmt.Sprintf("%s/cases/%s/files/%s/%d", Prefix, c.CaseNumber(), m.ID, i+1)})
 	}
 	if d := m.Delivery; d != nil {
@@ -185,6 +205,18 @@ func messageOf(c *casecore.Case, m *casecore.Message) Message {
 		}
 	}
 	return out
+}
+
+// safe is HTML that may be shown, or nothing when it cannot be made so.
+func safe(received string) string {
+	if received == "" {
+		return ""
+	}
+	l, err := letter.Read(received, false)
+	if err != nil {
+		return "" // the text and the source are there
+	}
+	return l.String()
 }
 
 func eventOf(c *casecore.Case, e *casecore.Event, m *casecore.Message) Event {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"casewire/casecore"
 	"casewire/casecore/store"
@@ -30,6 +31,15 @@ type KnownAddress struct {
 	Handle   string        `json:"handle"`
 	Name     string        `json:"name,omitempty"`
 	Verified bool          `json:"verified"`
+	Shut     *Shut         `json:"shut,omitempty" doc:"Why nothing is sent there."`
+}
+
+// Shut says why an address is not written to.
+type Shut struct {
+	Reason  channels.Reason `json:"reason" enum:"bad_address,blocked" doc:"Nobody there, or they refuse it."`
+	Code    string          `json:"code,omitempty" doc:"The provider's; stop is the customer's own wish."`
+	Channel string          `json:"channel" doc:"On which channel it was learned."`
+	At      time.Time       `json:"at"`
 }
 
 // NewAddress is an address to be added to a customer.
@@ -92,7 +102,11 @@ func (a *API) customerOperations(r *registrar) {
 func customerOf(k *casecore.Customer, ids []*casecore.Identity) Customer {
 	out := Customer{ID: k.ID, Name: k.Name, Lang: k.Lang, TimeZone: k.Zone, Attributes: filled(k.Attributes), Addresses: []KnownAddress{}, Version: k.Version}
 	for _, i := range ids {
-		out.Addresses = append(out.Addresses, KnownAddress{Kind: i.Address.Kind, Handle: i.Address.Handle, Name: i.Address.Name, Verified: i.Verified})
+		known := KnownAddress{Kind: i.Address.Kind, Handle: i.Address.Handle, Name: i.Address.Name, Verified: i.Verified}
+		if s := i.Shut; s != nil {
+			known.Shut = &Shut{Reason: s.Reason, Code: s.Code, Channel: s.Channel, At: s.At.UTC()}
+		}
+		out.Addresses = append(out.Addresses, known)
 		if i.Address.Key() == k.Preferred {
 			out.Preferred = addressOf(i.Address)
 		}

@@ -18,6 +18,7 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/store"
 	"casewire/channels"
+	"casewire/routing/letter"
 )
 
 // upload is a file that waits to be attached by whoever sent it.
@@ -57,6 +58,11 @@ type fileInput struct {
 	N       int    `path:"n" minimum:"1" maximum:"1000" doc:"Place among its files, from 1."`
 }
 
+type sourceInput struct {
+	Numbered
+	Message string `path:"message" maxLength:"128" doc:"Id of the message."`
+}
+
 type fileOutput struct{ Body func(huma.Context) }
 
 func (a *API) fileOperations(r *registrar) {
@@ -69,6 +75,10 @@ func (a *API) fileOperations(r *registrar) {
 		id: "get-file", method: http.MethodGet, path: "/cases/{number}/files/{message}/{n}", tag: "Files", summary: "Get a file of a message",
 		about: "Pictures may be shown; everything else is sent as a download. Ranges are answered.", refuses: []int{403, 404},
 	}, a.getFile)
+	register(r, operation{
+		id: "get-source", method: http.MethodGet, path: "/cases/{number}/messages/{message}/source", tag: "Files", summary: "Get a message as received",
+		about: "A mail as message/rfc822, anything else as bytes; always as a download. Ranges are answered.", refuses: []int{403, 404},
+	}, a.getSource)
 }
 
 func (a *API) uploadFile(ctx context.Context, c *call, in *uploadInput) (*created[Upload], error) {
@@ -168,15 +178,14 @@ func (a *API) attached(ctx context.Context, by casecore.Actor, ids []string) ([]
 }
 
 func (a *API) getFile(ctx context.Context, c *call, in *fileInput) (*fileOutput, error) {
-	v, err := a.Work.Read(ctx, c.actor, c.number)
+	m, _, err := a.message(ctx, c, in.Message)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(v.Messages, func(m *casecore.Message) bool { return m.ID == in.Message })
-	if i < 0 || in.N > len(v.Messages[i].Body.Files) {
+	if in.N > len(m.Body.Files) {
 		return nil, notFound()
 	}
-	f := v.Messages[i].Body.Files[in.N-1]
+	f := m.Body.Files[in.N-1]
 	body, err := a.Files.Open(ctx, f.Blob)
 	if err != nil {
 		return nil, err
@@ -187,19 +196,57 @@ func (a *API) getFile(ctx context.Context, c *call, in *fileInput) (*fileOutput,
 	}}, nil
 }
 
+// message returns a message of the case, and the case's number, to whoever may
+// read it.
+func (a *API) message(ctx context.Context, c *call, id string) (*casecore.Message, string, error) {
+	v, err := a.Work.Read(ctx, c.actor, c.number)
+	if err != nil {
+		return nil, "", err
+	}
+	i := slices.IndexFunc(v.Messages, func(m *casecore.Message) bool { return m.ID == id })
+	if i < 0 {
+		return nil, "", notFound()
+	}
+	return v.Messages[i], v.Case.CaseNumber(), nil
+}
+
+func (a *API) getSource(ctx context.Context, c *call, in *sourceInput) (*fileOutput, error) {
+	m, number, err := a.message(ctx, c, in.Message)
+	if err != nil {
+		return nil, err
+	}
+	if m.Source == "" {
+		return nil, notFound()
+	}
+	body, err := a.Files.Open(ctx, m.Source)
+	if err != nil {
+		return nil, err
+	}
+	return &fileOutput{Body: func(huma.Context) {
+		defer body.Close()
+		name, kind := letter.Raw(number, m)
+		a.send(c, m.Source, kind, mime.FormatMediaType("attachment", map[string]string{"filename": name}), body)
+	}}, nil
+}
+
 // sendFile never believes the sender about the type: what is not plainly a
 // picture is a download that no browser will open in our origin.
 func (a *API) sendFile(c *call, f channels.File, body io.ReadSeeker) {
-	h := c.w.Header()
 	kind, how := "application/octet-stream", "attachment"
 	if is, ok := channels.Showable(body); ok {
 		kind, how = is, "inline"
 	}
+	a.send(c, f.Blob, kind, mime.FormatMediaType(how, map[string]string{"filename": f.Name}), body)
+}
+
+// send writes what came from outside so that nothing of it runs in our origin.
+func (a *API) send(c *call, blob, kind, disposition string, body io.ReadSeeker) {
+	h := c.w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", mime.FormatMediaType(how, map[string]string{"filename": f.Name}))
+	h.Set("Content-Disposition", disposition)
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("ETag", `"`+f.Blob+`"`)
+	h.Set("ETag", `"`+blob+`"`)
 	http.ServeContent(c.w, c.r, "", time.Time{}, body)
 }
 

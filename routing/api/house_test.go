@@ -243,6 +243,8 @@ func (h *house) arrive(queue string) *casecore.Case {
 	who := channels.Address{Kind: channels.SMS, Handle: fmt.Sprintf("+38050%07d", h.no), Name: "Ivan " + canary}
 	file, err := h.files.Put(h.t.Context(), "photo-"+canary+".txt", strings.NewReader("bytes "+canary), 1<<20)
 	h.must(err)
+	raw, err := h.files.Put(h.t.Context(), "", strings.NewReader("raw "+canary), 1<<20)
+	h.must(err)
 	var c *casecore.Case
 	h.must(h.store.Update(h.t.Context(), func(tx store.Tx) error {
 		cu := &casecore.Customer{Name: who.Name}
@@ -256,7 +258,8 @@ func (h *house) arrive(queue string) *casecore.Case {
 		c, _, err = h.ledger.Open(tx, casecore.System("intake"), casecore.Draft{
 			Customer: cu.ID, Channel: "sms:main", To: who, Subject: "Broken " + canary, Queue: queue, Priority: casecore.Normal,
 			Attributes: map[string]string{"note": canary}, Trace: casecore.Trace{Rule: "all", Reasons: []casecore.Reason{{Condition: "text", Matched: []string{canary}}}},
-		}, casecore.Message{Direction: casecore.In, Channel: "sms:main", From: who, Body: channels.Body{Text: "Help, " + canary, Files: []channels.File{file}}})
+		}, casecore.Message{Direction: casecore.In, Channel: "sms:main", From: who, Source: raw.Blob, Broken: canary,
+			Body: channels.Body{Text: "Help, " + canary, Quoted: canary, HTML: "<b>" + canary + "</b>", Files: []channels.File{file}}})
 		return err
 	}))
 	return c

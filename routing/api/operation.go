@@ -37,7 +37,7 @@ var rights = map[string]right{
 	"open-case": signedIn, "list-cases": signedIn, "get-case": signedIn, "get-timeline": signedIn,
 	"claim-case": signedIn, "release-case": signedIn, "transfer-case": signedIn, "assign-case": signedIn,
 	"move-case": signedIn, "answer-case": signedIn, "note-case": signedIn, "edit-case": signedIn,
-	"upload-file": signedIn, "get-file": signedIn,
+	"upload-file": signedIn, "get-file": signedIn, "get-source": signedIn,
 	"list-queues": signedIn, "list-cards": signedIn, "take-next": signedIn,
 	"list-customers": signedIn, "create-customer": signedIn, "get-customer": signedIn, "change-customer": signedIn,
 	"list-operators": signedIn, "create-operator": admin, "change-operator": admin, "link-operator": admin,

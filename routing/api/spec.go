@@ -67,7 +67,7 @@ func (a *API) finishDoc(op *operation) {
 			"application/json": {Schema: reg.Schema(reflect.TypeFor[Policy](), true, "Policy")},
 			"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString}},
 		}
-	case "get-file":
+	case "get-file", "get-source":
 		d.Responses["200"].Content = map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}
 	}
 }

@@ -170,7 +170,7 @@ func TestNoCanaryBeforeTheClaim(t *testing.T) {
 		for _, path := range []string{
 			"/cases", "/cases?q=" + canary, "/cases?q=" + c, "/cases?queue=phones", "/cases?queue=tv", "/cases?status=new", "/cases?status=in_repair",
 			"/cases?customer=" + customer, "/cases?customer=" + foreign.Customer, "/cases?assignee=" + "clara",
-			"/cases/" + c, "/cases/" + c + "/timeline", "/cases/" + c + "/files/" + msg + "/1",
+			"/cases/" + c, "/cases/" + c + "/timeline", "/cases/" + c + "/files/" + msg + "/1", "/cases/" + c + "/messages/" + msg + "/source",
 			"/customers", "/customers?name=Ivan", "/customers/" + customer, "/customers/" + foreign.Customer,
 			"/queues", "/queues/phones/cards", "/queues/tv/cards", "/operators", "/me",
 		} {
@@ -264,7 +264,7 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	for _, f := range []string{foreign.CaseNumber(), waiting.CaseNumber()} {
 		for _, tt := range []try{
 			{"read", "GET", "/cases/ID", nil}, {"timeline", "GET", "/cases/ID/timeline", nil},
-			{"file", "GET", "/cases/ID/files/" + foreignMessage + "/1", nil},
+			{"file", "GET", "/cases/ID/files/" + foreignMessage + "/1", nil}, {"source", "GET", "/cases/ID/messages/" + foreignMessage + "/source", nil},
 			{"claim", "POST", "/cases/ID/claim", nil}, {"release", "POST", "/cases/ID/release", m{"claim_no": 1}},
 			{"transfer", "POST", "/cases/ID/transfer", m{"queue": "phones", "claim_no": 1}},
 			{"assign", "POST", "/cases/ID/assign", m{"operator": "anna", "claim_no": 1}},
@@ -288,6 +288,7 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	}
 	// A foreign id inside one's own case.
 	h.as("anna", "GET", api.Prefix+"/cases/"+mine.CaseNumber()+"/files/"+foreignMessage+"/1", nil).problem(404, "not_found")
+	h.as("anna", "GET", api.Prefix+"/cases/"+mine.CaseNumber()+"/messages/"+foreignMessage+"/source", nil).problem(404, "not_found")
 	p := h.as("anna", "POST", api.Prefix+"/cases/"+mine.CaseNumber()+"/messages", m{"text": "x", "files": []string{up}, "claim_no": mine.ClaimNo}).problem(422, "invalid")
 	if len(p.Errors) != 1 || p.Errors[0].Pointer != "#/files/0" {
 		t.Errorf("somebody else's upload: %+v", p.Errors)

@@ -261,6 +261,17 @@ func (c *Console) tags(v *visit) error {
 	})
 }
 
+// reopen lets an address of the customer be written to again.
+func (c *Console) reopen(v *visit) error {
+	return c.change(v, func(f form) (string, error) {
+		_, err := c.o.Work.Reopen(v.ctx(), v.by, f.number, f.Get("identity"))
+		if errors.Is(err, casecore.ErrWish) {
+			return "", &saying{code: http.StatusConflict, key: "error.wish"}
+		}
+		return casePath(f.number), err
+	})
+}
+
 // tagged is had without one tag, or with those of a list between commas.
 func tagged(had []string, add, remove string) []string {
 	tags := append([]string{}, had...)

@@ -31,6 +31,8 @@ type casePage struct {
 
 	Number, Subject, Stage, Priority string
 
+	Linked string // number of the case that it may belong to
+
 	Status     string // id
 	Waiting    bool
 	Broken     bool
@@ -143,7 +145,7 @@ func (c *Console) present(v *visit, view *desk.View) casePage {
 	k := view.Case
 	p := casePage{
 		Number: k.CaseNumber(), Subject: cmp.Or(strings.TrimSpace(k.Subject), v.T("case.no_subject")),
-		Stage: string(k.Stage), Status: k.Status, Priority: k.Priority.String(), Waiting: k.Waiting, Broken: k.Broken,
+		Linked: k.Linked, Stage: string(k.Stage), Status: k.Status, Priority: k.Priority.String(), Waiting: k.Waiting, Broken: k.Broken,
 		MayWork: view.MayWork, MayClaim: view.MayClaim,
 		MayNote:   casecore.Authorize(v.by, casecore.VerbNote, k) == nil,
 		MayAttach: view.MayWork && c.o.Files != nil,

@@ -86,6 +86,7 @@ type Console struct {
 	mux    *http.ServeMux
 	assets *assets
 	speak  map[string]*voice // by language tag
+	remote remotes
 }
 
 // voice is one language with its templates.
@@ -147,6 +148,8 @@ func (c *Console) routes() *http.ServeMux {
 	page("GET /desk/settings", c.settings)
 	page("GET /desk/cases/{number}", c.casePage)
 	page("GET /desk/cases/{number}/files/{message}/{n}", c.file)
+	page("GET /desk/cases/{number}/messages/{message}/html", c.letter)
+	page("GET /desk/cases/{number}/messages/{message}/source", c.source)
 	page("POST /desk/cases/{number}/claim", c.claim)
 	page("POST /desk/cases/{number}/release", c.release)
 	page("POST /desk/cases/{number}/transfer", c.transfer)
@@ -154,6 +157,7 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/status", c.move)
 	page("POST /desk/cases/{number}/attributes", c.attributes)
 	page("POST /desk/cases/{number}/tags", c.tags)
+	page("POST /desk/cases/{number}/reopen", c.reopen)
 	page("POST /desk/cases/{number}/write", c.write)
 	page("POST /desk/cases/{number}/typing", c.typing)
 	page(Prefix, func(v *visit) error { return noPage(m, v) })

@@ -25,6 +25,8 @@ type identity struct {
 	Kind               channels.Kind
 	Handle             string
 	Verified, Answered bool
+	Shut               string // why nothing may be sent there
+	Reopen             string // id, when an operator's word is enough to send there again
 }
 
 func (c *Console) person(v *visit, view *desk.View) casePerson {
@@ -39,12 +41,34 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 		if id.Kind.Hosted() {
 			id.Handle = v.T("customer.visitor")
 		}
+		if i.Shut != nil {
+			id.Shut = shut(v, i)
+			if view.MayWork && i.Shut.Code != casecore.StopCode {
+				id.Reopen = i.ID
+			}
+		}
 		p.Identities = append(p.Identities, id)
 	}
 	for _, a := range slices.Sorted(maps.Keys(who.Attributes)) {
 		p.Facts = append(p.Facts, fact{v.Or("attr.key."+a, a), who.Attributes[a]})
 	}
 	return p
+}
+
+// shut says why an address may not be written to: in our words, with the provider's
+// code to look up.
+func shut(v *visit, i *casecore.Identity) string {
+	switch {
+	case i.Shut.Code == casecore.StopCode:
+		return v.T("customer.shut_stop")
+	case i.Shut.Reason == channels.BadAddress && i.Address.Kind == channels.Email:
+		return v.T("customer.shut_mail", "code", cmp.Or(clip(plain(i.Shut.Code)), "—"))
+	}
+	why := cause(v, string(i.Shut.Reason), "")
+	if i.Shut.Code != "" {
+		why += ": " + clip(plain(i.Shut.Code))
+	}
+	return why
 }
 
 // casePlace says in whose hands the case is and where it could go.

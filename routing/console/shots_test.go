@@ -34,6 +34,7 @@ func TestShots(t *testing.T) {
 	anna := h.operator("anna", "Anna Kovalchuk", []string{"operator"}, "phones", "computers", "appliances", "tv", "general")
 	h.operator("idle", "Марко Петровић", []string{"operator"}, "tv")
 	number := furnish(h, anna)
+	mail := h.correspondence(anna)
 	h.settled(anna, 43)
 
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -90,10 +91,17 @@ func TestShots(t *testing.T) {
 		shot("board"+as, "/desk/", v.lang, v.theme, v.width, v.height)
 		shot("mine"+as, "/desk/mine", v.lang, v.theme, v.width, v.height)
 		shot("case"+as, "/desk/cases/"+number, v.lang, v.theme, v.width, v.height)
+		shot("mail"+as, "/desk/cases/"+mail, v.lang, v.theme, v.width, v.height, chromedp.Sleep(200*time.Millisecond))
+		for _, fold := range []string{"#m-1 .letter", "#m-3 .fold"} {
+			name := map[string]string{"#m-1 .letter": "letter", "#m-3 .fold": "quoted"}[fold]
+			shot(name+as, "/desk/cases/"+mail, v.lang, v.theme, v.width, v.height,
+				chromedp.Evaluate(`for (const d of document.querySelectorAll("`+fold+`")) d.open = true; document.querySelector("`+fold+`").scrollIntoView({block: "start"})`, nil), chromedp.Sleep(600*time.Millisecond))
+		}
 		if v.width < 1024 {
 			shot("details"+as, "/desk/cases/"+number, v.lang, v.theme, v.width, v.height, chromedp.Click("[data-panel]"), chromedp.Sleep(350*time.Millisecond))
 		}
 	}
+	shot("address-1440-ru-light", "/desk/cases/"+mail, "ru", "light", 1440, 900, chromedp.Evaluate(`document.querySelector("#p-customer").scrollIntoView()`, nil), chromedp.Sleep(200*time.Millisecond))
 	shot("claim-1440-en-light", "/desk/cases/CW-000012", "en", "light", 1440, 900)
 	shot("queue-1440-sr-light", "/desk/?queue=phones", "sr-Latn", "light", 1440, 900, chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.Sleep(200*time.Millisecond))
 	shot("help-1440-uk-dark", "/desk/", "uk", "dark", 1440, 900, chromedp.KeyEvent("?"), chromedp.Sleep(200*time.Millisecond))

@@ -37,8 +37,11 @@ type message struct {
 	Auto, Follows, Bad     bool
 	Kind                   channels.Kind // only where it differs from the case's own
 	Status, BodySubject    string
-	Text                   []piece
+	Text, Quoted           []piece
 	Images, Files          []attached
+	Letter                 *letterBox // a mail as it was formatted
+	Source                 string     // where its raw form is
+	Earlier                []earlier  // what it said before its sender edited it, the latest first
 	Buttons                []string
 	Broken                 string
 	At                     time.Time
@@ -51,6 +54,13 @@ type piece struct{ Text, URL string }
 type attached struct {
 	URL, Name string
 	Size      int64
+}
+
+// earlier is what an edited message said until At.
+type earlier struct {
+	Text  []piece
+	Files []string
+	At    time.Time
 }
 
 type happening struct {
@@ -167,12 +177,21 @@ func (t talk) message(m *casecore.Message) message {
 		out.Buttons = append(out.Buttons, b.Label)
 	}
 	for i, f := range m.Body.Files {
-		a := attached{URL: fmt.Sprintf("/desk/cases/%s/files/%s/%d", t.view.Case.CaseNumber(), m.ID, i), Name: f.Name, Size: f.Size}
+		a := attached{URL: fmt.Sprintf("/desk/cases/%s/files/%s/%d", t.view.Case.CaseNumber(), m.ID, i), Name: fileName(f.Name), Size: f.Size}
 		if t.c.shown(t.v.ctx(), f) {
 			out.Images = append(out.Images, a)
 		} else {
 			out.Files = append(out.Files, a)
 		}
+	}
+	out.Quoted = pieces(m.Body.Quoted)
+	out.Letter, out.Source = t.letter(m), t.source(m)
+	for _, old := range slices.Backward(m.Versions) {
+		e := earlier{Text: pieces(old.Body.Text), At: old.At}
+		for _, f := range old.Body.Files {
+			e.Files = append(e.Files, fileName(f.Name))
+		}
+		out.Earlier = append(out.Earlier, e)
 	}
 	if m.Direction == casecore.Out && m.Delivery != nil {
 		out.Delivery = t.delivery(m.Delivery)
@@ -260,6 +279,12 @@ func (t talk) happening(e *casecore.Event) happening {
 		h.Icon, args = "edit", []any{"to", t.edited(e.To)}
 	case casecore.Undelivered:
 		h.Icon, args = "alarm", []any{"to", cause(v, e.To, e.To)}
+	case casecore.Revised:
+		h.Icon = "edit"
+	case casecore.ShutOff:
+		h.Icon, args = "offline", []any{"to", cause(v, e.To, e.To)}
+	case casecore.ShutOver:
+		h.Icon = "check"
 	}
 	h.Text = v.T("event."+string(e.Kind), args...)
 	if who != "" {

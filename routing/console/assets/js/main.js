@@ -17,7 +17,7 @@ const page = pages[document.body.dataset.page];
 if (page) (await import(page)).start();
 
 document.addEventListener("submit", (e) => {
-  if (!e.defaultPrevented) e.submitter?.classList.add("is-busy");
+  if (!e.defaultPrevented && !e.target.getAttribute("target")) e.submitter?.classList.add("is-busy");
 });
 window.addEventListener("pageshow", () => {
   document.querySelectorAll(".is-busy").forEach((b) => b.classList.remove("is-busy"));

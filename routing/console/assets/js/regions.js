@@ -105,6 +105,9 @@ function hold(old, fresh) {
   old.append(make("p", { className: "stale-part" }, make("span", { textContent: t("js.stale_part") }), b));
 }
 
+// folded is what an entry says, whatever of it somebody has opened.
+const folded = (el) => el.innerHTML.replaceAll(' open=""', "");
+
 // keyed takes over a list whose entries have ids, touching only what differs, so
 // that nothing moves that somebody reads or has marked.
 function keyed(old, fresh) {
@@ -119,11 +122,11 @@ function keyed(old, fresh) {
       old.insertBefore(w, at);
       continue;
     }
-    if (have.innerHTML !== w.innerHTML || have.className.replace(" is-new", "") !== w.className) {
-      const open = have.querySelector("details[open]") !== null;
+    if (folded(have) !== folded(w) || have.className.replace(" is-new", "") !== w.className) {
+      const open = $$("details", have).map((d) => d.open);
       have.className = w.className;
       have.replaceChildren(...w.childNodes);
-      if (open && have.querySelector("details")) have.querySelector("details").open = true;
+      $$("details", have).forEach((d, i) => (d.open = open[i]));
     }
     if (have !== at) old.insertBefore(have, at);
     at = have.nextElementSibling;
