@@ -24,7 +24,7 @@ const (
 type Config struct {
 	// Token is the bot's, as BotFather gave it. A bot belongs to one channel: two
 	// programs that read the same bot take each other's messages away.
-	Token channels.Secret `yaml:"token"`
+	Token channels.Secret `yaml:"token" sample:"{env: TELEGRAM_TOKEN}"`
 	// Server is the Bot API. Change it for a Bot API server of your own.
 	Server string `yaml:"server"`
 	// Mode is how messages come in: "polling" asks for them and needs no address

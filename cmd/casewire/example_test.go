@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"casewire/config"
@@ -31,6 +32,11 @@ func TestExampleFile(t *testing.T) {
 	}
 	if string(got) != string(want) {
 		t.Error("out of date; run: go test ./cmd/casewire -run TestExampleFile -update")
+	}
+	for name, value := range map[string]string{
+		"TWILIO_AUTH_TOKEN": strings.Repeat("0a", 16), "TELEGRAM_TOKEN": "123456789:" + strings.Repeat("Aa0", 11) + "-_",
+	} {
+		t.Setenv(name, value)
 	}
 	s, err := config.Load(name, kinds())
 	if err != nil {

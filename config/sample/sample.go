@@ -56,7 +56,8 @@ func (w *writer) comment(indent, text string) {
 	}
 }
 
-// fields writes the keys of a struct.
+// fields writes the keys of a struct. What has no default and must be given, and
+// secrets that must be, have the tag sample with what to write.
 func (w *writer) fields(indent string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -69,6 +70,10 @@ func (w *writer) fields(indent string, v reflect.Value) {
 			continue
 		}
 		w.comment("\n"+indent, w.doc(v.Type(), f.Name, key))
+		if text := f.Tag.Get("sample"); text != "" {
+			fmt.Fprintf(&w.out, "%s%s: %s\n", indent, key, text)
+			continue
+		}
 		w.value(indent, key, v.Field(i))
 	}
 }

@@ -20,6 +20,8 @@ type lamp struct {
 	Every time.Duration `yaml:"every"`
 	// Key turns it on.
 	Key channels.Secret `yaml:"key"`
+	// Socket is where it is plugged in.
+	Socket string `yaml:"socket" sample:"hall"`
 	// Shade keeps the light in.
 	Shade struct {
 		// Size is its width.
@@ -48,6 +50,7 @@ func TestSampleShowsDefaultsAndMeanings(t *testing.T) {
 		"# listen is the address and port", "listen: 127.0.0.1:8080\n", "\ngrace: 30s\n",
 		"  - id: site\n    kind: lamp\n\n    # colour is what it shines in.\n    colour: \"#ff0000\"\n",
 		"words: {en: \"a: b\", ru: свет}\n", "every: 1h30m\n", "    # key turns it on.\n    # key: {env: CASEWIRE_KEY}\n",
+		"    socket: hall\n",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
