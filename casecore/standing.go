@@ -34,8 +34,12 @@ func (l *Ledger) Stand(tx store.Tx, by Actor, s channels.Standing) error {
 	if err != nil {
 		return err
 	}
-	if s.At.Before(i.HeardAt) || s.Open == (i.Shut == nil) {
+	if s.At.Before(i.HeardAt) {
 		return nil
+	}
+	if s.Open == (i.Shut == nil) {
+		i.HeardAt = s.At // an older word that comes later must not win
+		return Identities.Put(tx, i)
 	}
 	i.HeardAt, i.Shut = s.At, nil
 	e := Event{Kind: ShutOver, To: s.Code}

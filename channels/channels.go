@@ -42,6 +42,10 @@ func (k Kind) Threaded() bool { return k != Email && k != Desk }
 // Buttons says that the customer can press buttons on channels of this kind.
 func (k Kind) Buttons() bool { return k == Telegram || k == WebChat }
 
+// Repeatable says that sending a message again is harmless when the first time may
+// have worked: the receiver knows it by its id, or the door looks first.
+func (k Kind) Repeatable() bool { return k == Email || k == SMS || k.Hosted() }
+
 // Receipts says that providers of this kind report whether a message arrived.
 func (k Kind) Receipts() bool { return k == SMS }
 

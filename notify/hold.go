@@ -54,31 +54,39 @@ func (p *Policy) zone(who *casecore.Customer) *time.Location {
 // event goes back behind, and says whether there were any: then it is no news
 // either.
 func (p *Planner) takenBack(tx store.Tx, e *casecore.Event) (bool, error) {
-	if e.Kind != casecore.Moved {
-		return false, nil
-	}
-	held, err := heldOf(tx, e.Case)
+	behind, err := behind(tx, e)
 	if err != nil {
 		return false, err
 	}
-	back := false
-	for _, n := range held {
-		cause, err := casecore.Events.Get(tx, n.Event)
-		if err != nil {
-			return false, fmt.Errorf("event of notice %s: %w", n.ID, err)
-		}
-		if cause.Kind != casecore.Moved {
-			continue
-		}
-		back = back || cause.From == e.To
-		if !back {
-			continue
-		}
+	for _, n := range behind {
 		if err := drop(tx, p.ledger, n, TakenBack); err != nil {
 			return false, err
 		}
 	}
-	return back, nil
+	return len(behind) > 0, nil
+}
+
+// behind returns the held notices that tell of statuses which this event goes back
+// behind.
+func behind(tx store.Tx, e *casecore.Event) ([]*Notice, error) {
+	if e.Kind != casecore.Moved {
+		return nil, nil
+	}
+	held, err := heldOf(tx, e.Case)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Notice
+	for _, n := range held {
+		cause, err := casecore.Events.Get(tx, n.Event)
+		if err != nil {
+			return nil, fmt.Errorf("event of notice %s: %w", n.ID, err)
+		}
+		if cause.Kind == casecore.Moved && (len(out) > 0 || cause.From == e.To) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
 }
 
 // heldOf returns the held notices of a case, in the order of their events.

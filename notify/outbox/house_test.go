@@ -132,6 +132,14 @@ func (h *house) check(point string) {
 	}
 }
 
+// doubt is the policy of these tests: the text channel cannot look whether it sent.
+func doubt(channel string, _ channels.Kind) outbox.Doubt {
+	if channel == text {
+		return outbox.Hold
+	}
+	return outbox.Resend
+}
+
 // start runs a planner and an outbox until the returned stop has returned.
 func (h *house) start(o outbox.Options) (box *outbox.Outbox, stop func()) {
 	h.t.Helper()
@@ -147,6 +155,9 @@ func (h *house) start(o outbox.Options) (box *outbox.Outbox, stop func()) {
 	}
 	if o.Rand == nil {
 		o.Rand = func() float64 { return 0.5 }
+	}
+	if o.Doubt == nil {
+		o.Doubt = doubt
 	}
 	box = outbox.New(h.st, h.ledger, h.doorOf, o)
 	planner := notify.NewPlanner(h.st, h.ledger, func() *notify.Policy { return h.policy }, notify.Options{Poll: seldom, Check: h.check, Log: h.log})

@@ -30,10 +30,10 @@ const (
 	Hold   Doubt = "hold" // wait for a receipt, and give up aloud without one
 )
 
-// InDoubt is the policy of a kind: what has ids of its own is sent again, what
-// people would read twice is not (T7, S3).
+// InDoubt is the policy of a kind: what can be repeated is sent again, what people
+// would read twice is not (T7, S3).
 func InDoubt(kind channels.Kind) Doubt {
-	if kind == channels.Email || kind.Hosted() {
+	if kind.Repeatable() {
 		return Resend
 	}
 	return Hold

@@ -149,7 +149,7 @@ func TestLateWorkerIsFenced(t *testing.T) {
 		frozen := &frozenStore{Store: h.st}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		late := outbox.New(frozen, h.ledger, h.doorOf, outbox.Options{Poll: time.Second})
+		late := outbox.New(frozen, h.ledger, h.doorOf, outbox.Options{Poll: time.Second, Doubt: doubt})
 		wg.Go(func() { h.must(late.Run(ctx)) })
 		planner := notify.NewPlanner(h.st, h.ledger, func() *notify.Policy { return h.policy }, notify.Options{Poll: seldom})
 		wg.Go(func() { h.must(planner.Run(ctx)) })
@@ -159,7 +159,7 @@ func TestLateWorkerIsFenced(t *testing.T) {
 		h.answer(c, "hello")
 		synctest.Wait()
 		frozen.stop() // like SIGSTOP: nothing of it reaches the store
-		box, stop := h.start(outbox.Options{Poll: time.Second})
+		box, stop := h.start(outbox.Options{Poll: time.Second, Doubt: doubt})
 		defer stop()
 		time.Sleep(2 * time.Minute)
 		if n := h.only(); n.State != notify.Sent || n.Token != 2 {

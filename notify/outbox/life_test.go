@@ -72,6 +72,7 @@ func (l *life) run(o outbox.Options) {
 	if o.Rand == nil {
 		o.Rand = func() float64 { return 0.5 }
 	}
+	o.Doubt = doubt
 	l.box = outbox.New(l.store, l.h.ledger, l.door, o)
 	planner := notify.NewPlanner(l.store, l.h.ledger, func() *notify.Policy { return l.h.policy },
 		notify.Options{Poll: l.poll, Check: l.check, Log: l.h.log})

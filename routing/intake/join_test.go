@@ -227,6 +227,11 @@ func TestStanding(t *testing.T) {
 	if shut() != nil {
 		t.Error("an older STOP overrode a later START")
 	}
+	say(true, "start", h.now.Add(90*time.Second)) // changes nothing, and counts
+	say(false, casecore.StopCode, h.now.Add(80*time.Second))
+	if shut() != nil {
+		t.Error("an older STOP overrode a START that changed nothing")
+	}
 	say(false, "bot_blocked", h.now.Add(2*time.Minute))
 	before := h.get(c).Events
 	say(false, "bot_blocked", h.now.Add(3*time.Minute))

@@ -1,0 +1,52 @@
+package notify
+
+import (
+	"time"
+
+	"casewire/casecore"
+	"casewire/casecore/store"
+	"casewire/channels"
+)
+
+// Foreseen is what a customer would be told of an event that has not happened.
+type Foreseen struct {
+	Message   casecore.Message // as it would be written; empty when nobody can be told
+	To        channels.Address
+	Due       time.Time // when it would go out
+	Reason    string    // why the customer cannot be told: NoAddress, AllShut
+	TakesBack bool      // nothing is told, and what waits to be told is taken back
+}
+
+// Foresee returns what the planner would do if this event happened to the case
+// now; nil when the customer would be told nothing. It writes nothing.
+func (p *Planner) Foresee(tx store.Tx, e *casecore.Event, c *casecore.Case) (*Foreseen, error) {
+	behind, err := behind(tx, e)
+	if err != nil {
+		return nil, err
+	}
+	if len(behind) > 0 {
+		return &Foreseen{TakesBack: true}, nil
+	}
+	policy := p.policy()
+	plan := policy.Plan(e)
+	if len(plan) == 0 {
+		return nil, nil
+	}
+	if recent, err := p.told(tx, c, plan[0]); err != nil || recent {
+		return nil, err
+	}
+	who, err := customer(tx, c)
+	if err != nil {
+		return nil, err
+	}
+	at, err := p.recipient(tx, e, c, who, plan[0].Template)
+	if err != nil {
+		return nil, err
+	}
+	if at.to.Handle == "" {
+		return &Foreseen{Reason: at.reason}, nil
+	}
+	m := policy.Render(plan[0].Template, e, c, who, p.o.Link(c))
+	offer(&m.Body, at.to.Kind, e.Choices)
+	return &Foreseen{Message: m, To: at.to, Due: policy.when(e, plan[0].Template, who, p.ledger.Now())}, nil
+}
