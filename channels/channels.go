@@ -57,8 +57,15 @@ type Address struct {
 	Name   string `json:"name,omitempty"`
 }
 
-// Key identifies the address; the name does not count.
-func (a Address) Key() string { return string(a.Kind) + ":" + a.Handle }
+// Key identifies the address; the name does not count, and in mail neither does
+// the case of letters: programs write Ann@ for ann@, and no mail server tells the
+// two apart.
+func (a Address) Key() string {
+	if a.Kind == Email {
+		return string(a.Kind) + ":" + strings.ToLower(a.Handle)
+	}
+	return string(a.Kind) + ":" + a.Handle
+}
 
 // File is an attachment whose bytes are durable already, under their hash.
 type File struct {
@@ -91,6 +98,7 @@ type Inbound struct {
 	Channel    string  // the channel's id
 	ExternalID string  // the same for every repeat of this message on this channel
 	From       Address // whom to answer
+	Writer     Address // who wrote, when answers are to go to somebody else; zero: From
 	To         []Address
 	Refs       []string // names by which later messages of this kind may refer to it
 	Answers    []string // names or Outbound ids of earlier messages that it answers, nearest first
@@ -149,6 +157,7 @@ type Receipt struct {
 	Detail     string   // without message text or addresses
 	Reason     Reason   // of Undelivered and Failed, when the code tells: what follows from it
 	Refs       []string // further names by which answers may refer to the message
+	Talk       *Talk    // of a call; nil for a message
 	At         time.Time
 }
 
@@ -231,6 +240,10 @@ type Typer interface {
 // payload says comes back as Inbound.Facts["start"]; "" while the door does not
 // know yet how it is called.
 type Linker interface{ Link(payload string) string }
+
+// Solo is a door of which only one may receive at a time, over all nodes: it reads
+// a mailbox or polls for updates. Sending is not meant.
+type Solo interface{ Solo() bool }
 
 // Counter is a door that counts what it does. Names are the field's, in lower
 // case ("messages", "bad_frames"); counts only grow.

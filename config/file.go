@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -43,8 +44,16 @@ type Static struct {
 	// Data is the folder that the embedded store and the attachments live in.
 	Data string `yaml:"data"`
 	// Store is where cases are kept: "sqlite:" for the embedded store in the data
-	// folder, or "sqlite:PATH" for a file elsewhere.
+	// folder, "sqlite:PATH" for a file elsewhere, or "mongodb://…" for a replica set
+	// that several nodes may share.
 	Store string `yaml:"store"`
+	// StorePassword is the password of the user that store names, so that it need
+	// not stand there.
+	StorePassword channels.Secret `yaml:"store_password"`
+	// Attachments is where attachments and raw messages are kept: empty for beside
+	// the store (in the data folder, or in the database of mongodb), "dir:PATH" for a
+	// folder, which several nodes must share.
+	Attachments string `yaml:"attachments"`
 	// TrustedProxies are the addresses or networks of reverse proxies whose
 	// X-Forwarded-For header is believed.
 	TrustedProxies []Network `yaml:"trusted_proxies"`
@@ -55,6 +64,17 @@ type Static struct {
 	// LogFormat is how log lines look: "text", "json", or "auto" for text on a
 	// terminal and JSON elsewhere.
 	LogFormat string `yaml:"log_format"`
+}
+
+// Folder is the folder of the attachments, "" when they are kept in the database.
+func (s Static) Folder() string {
+	if path, ok := strings.CutPrefix(s.Attachments, "dir:"); ok {
+		return path
+	}
+	if strings.HasPrefix(s.Store, "mongodb") {
+		return ""
+	}
+	return filepath.Join(s.Data, "blobs")
 }
 
 // Dynamic is what a reload changes in the running process.

@@ -98,8 +98,17 @@ func check(s Static, fault func(path, msg, mend string)) Static {
 	if strings.TrimSpace(s.Data) == "" {
 		fault("data", "is empty", "name a folder, ./casewire-data")
 	}
-	if !strings.HasPrefix(s.Store, "sqlite:") {
-		fault("store", fmt.Sprintf("no store engine for %q", s.Store), "write sqlite: or sqlite:PATH")
+	switch scheme, _, _ := strings.Cut(s.Store, ":"); scheme {
+	case "sqlite":
+	case "mongodb", "mongodb+srv":
+		if !strings.HasPrefix(s.Store, scheme+"://") {
+			fault("store", "is no address of a replica set", "write mongodb://host1,host2,host3/casewire?replicaSet=NAME")
+		}
+	default:
+		fault("store", fmt.Sprintf("no store engine for %q", scheme), "write sqlite:, sqlite:PATH or mongodb://...")
+	}
+	if s.Attachments != "" && (!strings.HasPrefix(s.Attachments, "dir:") || s.Attachments == "dir:") {
+		fault("attachments", fmt.Sprintf("%q is no place for attachments", s.Attachments), "leave it out, or write dir:PATH")
 	}
 	if !slices.Contains([]string{"auto", "text", "json"}, s.LogFormat) {
 		fault("log_format", fmt.Sprintf("%q is not a log format", s.LogFormat), "write auto, text or json")

@@ -212,3 +212,6 @@ func plainAddress(a string) string {
 }
 
 func domainOf(a string) string { return strings.ToLower(a[strings.LastIndexByte(a, '@')+1:]) }
+
+// Solo says that only one node may read the mailbox at a time.
+func (d *Door) Solo() bool { return true }

@@ -249,3 +249,7 @@ func (d *Door) Counts() map[string]int64 {
 	}
 	return out
 }
+
+// Solo says that only one node may ask for updates at a time (T1). Webhooks come
+// to any.
+func (d *Door) Solo() bool { return d.cfg.Mode == modePolling }

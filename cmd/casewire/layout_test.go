@@ -43,6 +43,9 @@ var rooms = map[string][]string{
 	"casecore/blob":            {},
 	"casecore/blob/dir":        {"casecore/blob"},
 	"casecore/blob/blobtest":   {"casecore/blob"},
+	"casecore/blob/gridfs":     {"casecore/blob"},
+	"casecore/store/mongo":     {"casecore/store"},
+	"casecore/lease":           {"casecore/store"},
 	"casecore/lang":            {},
 	"casecore/flow":            {"casecore/lang"},
 	"casecore/search":          {"casecore/store", "casecore/lang"},
@@ -54,6 +57,11 @@ var only = map[string]string{
 	"github.com/spf13/cobra":         "cmd/casewire",
 	"github.com/prometheus":          "cmd/casewire",
 	"github.com/danielgtaylor/huma/": "routing/api",
+	"go.mongodb.org/":                "casecore/",
+	"github.com/emersion/":           "channels/email",
+	"github.com/go-telegram/":        "channels/telegram",
+	"github.com/twilio/":             "channels/sms",
+	"github.com/microcosm-cc/":       "routing/letter",
 }
 
 // importFault says what is wrong with importing target in a file of folder from,

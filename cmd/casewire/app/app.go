@@ -17,11 +17,10 @@ import (
 
 	"casewire/casecore"
 	"casewire/casecore/blob"
-	"casewire/casecore/blob/dir"
 	"casewire/casecore/flow"
+	"casewire/casecore/lease"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/config"
 	"casewire/config/policy"
@@ -57,8 +56,10 @@ type App struct {
 	requests *prometheus.HistogramVec
 	failed   chan error
 
-	store  *sqlite.Store
-	blobs  *dir.Store
+	engine *engine
+	store  store.Store
+	blobs  blob.Store
+	leases *lease.Leases
 	policy *policy.Live
 	ledger *casecore.Ledger
 	staff  *staff.Directory

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"casewire/casecore/lease"
 	"casewire/channels"
 	"casewire/config"
 )
@@ -29,6 +30,8 @@ type doors struct {
 	env  func(id string) channels.Env
 	sink channels.Sink
 	log  *slog.Logger
+
+	leases *lease.Leases // nil: there are no other nodes
 
 	change sync.Mutex
 	closed bool // nothing is opened any more; guarded by change
@@ -54,8 +57,9 @@ type door struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 
-	mu    sync.Mutex
-	state DoorState
+	mu      sync.Mutex
+	state   DoorState
+	waiting bool // another node receives
 }
 
 // DoorState is how a channel fares, in words for people.
@@ -121,9 +125,13 @@ func (d *doors) run(ctx context.Context, n *door) {
 	pause := time.Second
 	for restarts := 0; ; restarts++ {
 		begun := time.Now()
-		err := n.channel.Run(ctx, d.sink)
+		err := d.receive(ctx, n)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, lease.ErrLost) {
+			d.log.Warn("channel goes on with another node", "channel", n.id)
+			continue
 		}
 		if err == nil {
 			err = errors.New("ended by itself")
@@ -143,6 +151,27 @@ func (d *doors) run(ctx context.Context, n *door) {
 	}
 }
 
+// receive runs the door. One that only a single node may run waits for its turn.
+func (d *doors) receive(ctx context.Context, n *door) error {
+	solo, ok := n.channel.(channels.Solo)
+	if d.leases == nil || !ok || !solo.Solo() {
+		return n.channel.Run(ctx, d.sink)
+	}
+	n.waits(true)
+	defer n.waits(false)
+	return d.leases.Hold(ctx, "channel "+n.id, func(ctx context.Context, _ int64) error {
+		n.waits(false)
+		return n.channel.Run(ctx, d.sink)
+	})
+}
+
+// waits says that another node receives on this channel.
+func (n *door) waits(yes bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting = yes
+}
+
 func (n *door) stop() {
 	n.cancel()
 	<-n.done
@@ -151,8 +180,12 @@ func (n *door) stop() {
 // now is how the door fares: while it runs, it knows better itself.
 func (n *door) now() DoorState {
 	n.mu.Lock()
-	s := n.state
+	s, waiting := n.state, n.waiting
 	n.mu.Unlock()
+	if waiting {
+		s.Text = "another node receives; this one sends, and takes over when that one fails"
+		return s
+	}
 	if own, ok := n.channel.(channels.Healthy); ok && s.OK {
 		h := own.Health()
 		s.OK, s.Text, s.Since = h.OK, h.Text, h.Since

@@ -28,8 +28,8 @@ func (a *App) registerMetrics() {
 	}{
 		{"messages_in_total", "Messages taken in, repeats not counted.", a.intake.Taken},
 		{"messages_repeated_total", "Messages that had been taken in before.", a.intake.Repeats},
-		{"store_commits_total", "Durable commits of the store, each one fsync.", func() uint64 { return a.store.Stats().Commits }},
-		{"store_updates_total", "Transactions that were committed.", func() uint64 { return a.store.Stats().Updates }},
+		{"store_commits_total", "Durable commits of the store, each one fsync.", func() uint64 { commits, _ := a.engine.stats(); return commits }},
+		{"store_updates_total", "Transactions that were committed.", func() uint64 { _, updates := a.engine.stats(); return updates }},
 		{"board_frames_total", "Frames of the live feeds that were encoded.", func() uint64 { return a.board.Stats().Frames }},
 		{"board_deliveries_total", "Frames handed to watchers.", func() uint64 { return a.board.Stats().Deliveries }},
 		{"board_slow_total", "Feeds ended because their reader was too slow.", func() uint64 { return a.board.Stats().Slow }},

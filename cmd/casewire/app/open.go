@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"casewire/casecore"
-	"casewire/casecore/blob/dir"
+	"casewire/casecore/lease"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/config/policy"
 	"casewire/notify"
@@ -29,7 +27,7 @@ import (
 func collections() []*store.Coll {
 	var out []*store.Coll
 	for _, room := range [][]*store.Coll{
-		casecore.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections(),
+		casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections(),
 	} {
 		out = append(out, room...)
 	}
@@ -38,23 +36,17 @@ func collections() []*store.Coll {
 
 // openStore opens the book and the attachments beside it.
 func (a *App) openStore(ctx context.Context) error {
-	s := a.Static()
-	path := strings.TrimPrefix(s.Store, "sqlite:")
-	if path == "" {
-		path = filepath.Join(s.Data, "casewire.db")
-	}
 	check := func(point string) error { a.o.Check(point); return nil }
-	st, err := sqlite.Open(ctx, path, sqlite.Options{Log: a.o.Log, Check: check, Fatal: a.fail}, collections()...)
+	e, err := openEngine(ctx, a.Static(), a.o.Log, check, a.fail)
 	if err != nil {
 		return err
 	}
-	a.store = st
-	a.life.started("store", func(context.Context) error { return st.Close() })
-	a.health.add(storePart(st))
-	if a.blobs, err = dir.Open(filepath.Join(s.Data, "blobs"), dir.Options{Check: check}); err != nil {
-		return err
+	a.store, a.blobs, a.engine = e.store, e.blobs, e
+	for _, c := range e.close {
+		a.life.started(c.name, func(context.Context) error { return c.do() })
 	}
-	a.life.started("blobs", func(context.Context) error { return a.blobs.Close() })
+	a.leases = lease.New(a.store, store.NewID(), lease.Options{})
+	a.health.add(storePart(a.store))
 	return nil
 }
 
@@ -102,10 +94,13 @@ func (a *App) openRooms(context.Context) error {
 		Reach: a.reach(), Log: log, Check: a.o.Check,
 	})
 	a.outbox = outbox.New(a.store, a.ledger, a.doors.channel, outbox.Options{
-		Now: a.o.Now, Log: log, Alone: true, Reach: a.reach(),
+		Now: a.o.Now, Log: log, Alone: a.engine.alone, Reach: a.reach(),
 		Receipt: func() time.Duration { return a.policy.Current().Notify.Receipt() },
 		Grace:   min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
 	})
+	if !a.engine.alone {
+		a.doors.leases = a.leases
+	}
 	a.doors.sink = sink{a.intake, a.outbox}
 	a.setLevel()
 	return nil

@@ -1,0 +1,32 @@
+// Package mongo is the store's engine on a MongoDB replica set: several nodes
+// work on one database. It knows documents, keys and transactions, and
+// deliberately not what a document means.
+//
+// # Writing
+//
+// An Update runs its function at once, beside all others, on a snapshot of its
+// own; what it writes stays in memory. The writer, one goroutine, then takes
+// everything that waits and makes one transaction of it: the versions that each
+// write was based on are its conditions. A function that a neighbour of the same
+// process overtook runs again on top of that neighbour's changes, out of what it
+// read before, so that a document which everybody changes costs no round trip.
+// One commit with majority and journal answers them all.
+//
+// # Isolation
+//
+// Functions of one process are serialisable. Between processes they have snapshot
+// isolation: what a function writes is never based on a stale version, what it
+// only reads may be as old as its beginning.
+//
+// # The database
+//
+// A collection keeps documents {_id, v, k, b, x}: version, index keys, the body
+// as readable BSON, and the exact text of those values that BSON cannot hold
+// (a time finer than a millisecond, a number beyond 64 bits) with the path of
+// each. Collections whose name has a dot belong to this package: casewire.meta
+// tells the format and which indexes are complete, casewire.nodes has one
+// document per process with its last committed round, by which an unknown outcome
+// of a commit is settled.
+//
+// The code is written for mongod 7.0 and 8.0, as replica set.
+package mongo

@@ -1,0 +1,96 @@
+package mongo_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"casewire/casecore/store"
+	"casewire/casecore/store/mongo"
+	"casewire/casecore/store/storetest"
+)
+
+// serverVariable names the environment variable with the address of a server for
+// these tests: a replica set, of one member or more.
+const serverVariable = "MONGODB_URI"
+
+// server returns the address of the test server, without a database.
+func server(tb testing.TB) string {
+	tb.Helper()
+	uri := os.Getenv(serverVariable)
+	switch {
+	case uri != "":
+	case os.Getenv("CASEWIRE_REALSERVERS") == "required":
+		tb.Fatalf("%s is not set, and CASEWIRE_REALSERVERS=required", serverVariable)
+	default:
+		tb.Skipf("%s is not set: no MongoDB to test with", serverVariable)
+	}
+	return uri
+}
+
+// newDatabase returns a name that nobody else uses, of a database that is
+// dropped after the test.
+func newDatabase(tb testing.TB) string {
+	tb.Helper()
+	uri := server(tb)
+	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20]
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), 20*time.Second)
+		defer cancel()
+		if err := rawClient(tb, uri).Database(name).Drop(ctx); err != nil {
+			tb.Errorf("drop the test's database: %v", err)
+		}
+	})
+	return name
+}
+
+// rawClient is a client of the driver, for looking at the database and for
+// breaking the server.
+func rawClient(tb testing.TB, uri string) *driver.Client {
+	tb.Helper()
+	c, err := driver.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(10 * time.Second))
+	if err != nil {
+		tb.Fatalf("connect: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := c.Disconnect(context.WithoutCancel(tb.Context())); err != nil {
+			tb.Errorf("disconnect: %v", err)
+		}
+	})
+	return c
+}
+
+func open(tb testing.TB, o mongo.Options, colls ...*store.Coll) *mongo.Store {
+	tb.Helper()
+	s, err := mongo.Open(tb.Context(), server(tb), o, colls...)
+	if err != nil {
+		tb.Fatalf("open: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
+			server(t)
+			storetest.Run(t, func(t *testing.T) storetest.Open {
+				name := newDatabase(t)
+				return func(colls ...*store.Coll) (store.Store, error) {
+					return mongo.Open(t.Context(), server(t), mongo.Options{Database: name, Plain: plain}, colls...)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,180 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"casewire/casecore/store"
+)
+
+// How long the server may keep a question for news, and how long without an
+// answer the connection counts as dead.
+const (
+	streamAwait = time.Second
+	streamDead  = 10 * time.Second
+)
+
+// stream follows the commits of all processes and wakes the watchers. While it is
+// broken they are told to look for themselves, every Options.Poll.
+type stream struct {
+	s       *Store
+	cs      *mongo.ChangeStream
+	token   bson.Raw // where it goes on
+	started bool
+	stopped chan struct{}
+}
+
+func newStream(s *Store) *stream { return &stream{s: s, stopped: make(chan struct{})} }
+
+// open opens the stream where it broke off, or now.
+func (st *stream) open(ctx context.Context) error {
+	pipeline := mongo.Pipeline{
+		{{Key: "$match", Value: bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"insert", "replace", "update", "delete"}}}}}}},
+		{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "documentKey", Value: 1}, {Key: "operationType", Value: 1}}}},
+	}
+	o := options.ChangeStream().SetMaxAwaitTime(streamAwait)
+	if st.token != nil {
+		o.SetResumeAfter(st.token)
+	}
+	cs, err := st.s.db.Watch(ctx, pipeline, o)
+	if err != nil {
+		return fmt.Errorf("open a change stream: %w", err)
+	}
+	st.cs = cs
+	if st.token == nil {
+		st.token = cs.ResumeToken()
+	}
+	return nil
+}
+
+// run follows the stream until ctx is done.
+func (st *stream) run(ctx context.Context) {
+	st.started = true
+	defer close(st.stopped)
+	for {
+		err := st.follow(ctx)
+		st.close(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		st.s.log.Warn("the change stream broke; watchers look for themselves until it is back", "err", err)
+		if !st.reopen(ctx) {
+			return
+		}
+		st.s.log.Info("the change stream is back")
+	}
+}
+
+// wait waits until run has ended. It must have been told by its context.
+func (st *stream) wait() {
+	if st.cs != nil || st.started {
+		<-st.stopped
+	}
+}
+
+func (st *stream) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	_ = st.cs.Close(ctx) // the server forgets it by itself
+}
+
+// reopen tries until the stream is open again. What it did not bring meanwhile
+// shows to those who look.
+func (st *stream) reopen(ctx context.Context) bool {
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-poll.C:
+		}
+		st.s.stats.missed.Add(1)
+		st.s.hub.missed()
+		err := st.openSoon(ctx)
+		if err == nil {
+			st.s.hub.missed()
+			return true
+		}
+		if st.token != nil && isLost(err) {
+			st.s.log.Warn("the history of changes is lost; the change stream begins anew", "err", err)
+			st.token = nil
+			poll.Reset(0)
+			continue
+		}
+		poll.Reset(st.s.opts.Poll)
+	}
+}
+
+func (st *stream) openSoon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, streamDead)
+	defer cancel()
+	return st.open(ctx)
+}
+
+// isLost reports whether a stream cannot go on from its token.
+func isLost(err error) bool {
+	const invalidResumeToken, streamFatal, historyLost, optimeGone = 260, 280, 286, 136
+	return hasLabel(err, "NonResumableChangeStreamError") || hasCode(err, invalidResumeToken, streamFatal, historyLost, optimeGone)
+}
+
+// follow wakes watchers until the stream breaks.
+func (st *stream) follow(ctx context.Context) error {
+	for {
+		batch := make(map[*table][]string)
+		if err := st.next(ctx, batch); err != nil {
+			return err
+		}
+		for st.cs.RemainingBatchLength() > 0 {
+			if err := st.next(ctx, batch); err != nil {
+				return err
+			}
+		}
+		for t, ids := range batch {
+			if len(ids) > maxHintIDs {
+				st.s.hub.tell(t, store.Hint{Missed: true})
+			} else {
+				st.s.hub.tell(t, store.Hint{IDs: ids})
+			}
+		}
+	}
+}
+
+// next waits for one change, a while.
+func (st *stream) next(ctx context.Context, batch map[*table][]string) error {
+	ctx, cancel := context.WithTimeout(ctx, streamDead)
+	defer cancel()
+	if !st.cs.TryNext(ctx) {
+		if err := st.cs.Err(); err != nil {
+			return err
+		}
+		if st.cs.ID() == 0 {
+			return fmt.Errorf("the server ended it: %w", mongo.ErrClientDisconnected)
+		}
+		st.token = st.cs.ResumeToken()
+		return nil
+	}
+	st.token = st.cs.ResumeToken()
+	var change struct {
+		NS struct {
+			Coll string `bson:"coll"`
+		} `bson:"ns"`
+		Key struct {
+			ID any `bson:"_id"`
+		} `bson:"documentKey"`
+	}
+	if err := st.cs.Decode(&change); err != nil {
+		return err
+	}
+	if t := st.s.tables[change.NS.Coll]; t != nil {
+		if id, ok := change.Key.ID.(string); ok {
+			batch[t] = append(batch[t], id)
+		}
+	}
+	return nil
+}
