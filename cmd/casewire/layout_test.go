@@ -51,17 +51,17 @@ var rooms = map[string][]string{
 	"casecore/search":          {"casecore/store", "casecore/lang"},
 }
 
-// Outside modules that one folder keeps to itself.
-var only = map[string]string{
-	"modernc.org/sqlite":             "casecore/store/sqlite",
-	"github.com/spf13/cobra":         "cmd/casewire",
-	"github.com/prometheus":          "cmd/casewire",
-	"github.com/danielgtaylor/huma/": "routing/api",
-	"go.mongodb.org/":                "casecore/",
-	"github.com/emersion/":           "channels/email",
-	"github.com/go-telegram/":        "channels/telegram",
-	"github.com/twilio/":             "channels/sms",
-	"github.com/microcosm-cc/":       "routing/letter",
+// Outside modules that a folder keeps to itself.
+var only = map[string][]string{
+	"modernc.org/sqlite":             {"casecore/store/sqlite"},
+	"github.com/spf13/cobra":         {"cmd/casewire"},
+	"github.com/prometheus":          {"cmd/casewire"},
+	"github.com/danielgtaylor/huma/": {"routing/api"},
+	"go.mongodb.org/":                {"casecore/"},
+	"github.com/emersion/":           {"channels/email", "cmd/casewire/demo"},
+	"github.com/go-telegram/":        {"channels/telegram"},
+	"github.com/twilio/":             {"channels/sms"},
+	"github.com/microcosm-cc/":       {"routing/letter"},
 }
 
 // importFault says what is wrong with importing target in a file of folder from,
@@ -98,9 +98,10 @@ func door(folder string) string {
 }
 
 func outsideFault(from, imp string) string {
-	for mod, folder := range only {
-		if strings.HasPrefix(imp+"/", strings.TrimSuffix(mod, "/")+"/") && !strings.HasPrefix(from, folder) {
-			return fmt.Sprintf("%s imports %s, which belongs to %s", from, imp, folder)
+	for mod, folders := range only {
+		at := func(folder string) bool { return strings.HasPrefix(from, folder) }
+		if strings.HasPrefix(imp+"/", strings.TrimSuffix(mod, "/")+"/") && !slices.ContainsFunc(folders, at) {
+			return fmt.Sprintf("%s imports %s, which belongs to %s", from, imp, strings.Join(folders, " and "))
 		}
 	}
 	return ""
