@@ -45,7 +45,8 @@ func browserPlain(t *testing.T, c *centre, web *chromium) {
 	marko.sees(`$("[name='was.attr.brand']").value === "Indesit"`)
 
 	marko.isOffered(c.moves("accepted"))
-	marko.clicks(`$(".move[value=diagnosing]")`)
+	marko.clicks(`$(".move-ask:has([value=diagnosing]) summary")`)
+	marko.clicks(`$(".move-ask [value=diagnosing]")`)
 	marko.says(".case-line .status", "Diagnosing")
 
 	marko.clicks(`$("form[action$='/release'] button")`)

@@ -114,7 +114,8 @@ func (o *operatorTab) hasAMorning(web *chromium) (m morning) {
 			o.clicks(`$("form[action$='/attributes'] .fields-foot button")`)
 			o.sees(fmt.Sprintf(`$("[name='was.attr.%s']").value === %q`, field, value))
 		}
-		o.clicks(`$(".move[value=in_repair]")`)
+		o.clicks(`$(".move-ask:has([value=in_repair]) summary")`)
+		o.clicks(`$(".move-ask [value=in_repair]")`)
 		o.says(".case-line .status", "In repair")
 		v.sees(`$("#lines .status", chat)`)
 		m.visitors = append(m.visitors, v)

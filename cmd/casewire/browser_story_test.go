@@ -60,8 +60,11 @@ func browserStory(t *testing.T, c *centre, web *chromium) {
 	// Only the flow's moves are offered. "Repaired, ready for pickup" tells the
 	// visitor in their language.
 	olena.isOffered(c.moves("accepted"))
-	olena.clicks(`$$(".move").find(b => b.querySelector(".move-name").textContent === "Repaired, ready for pickup")`)
 	const notice = "ремонт завершён, можно забирать"
+	const ready = `$$(".move-ask").find(d => d.querySelector(".move-name").textContent === "Repaired, ready for pickup")`
+	olena.clicks(ready + `.querySelector("summary")`)
+	olena.sees(ready + `.querySelector(".move-text").textContent.includes("` + notice + `")`)
+	olena.clicks(ready + `.querySelector("button")`)
 	visitor.readsLine(".status", notice)
 	visitor.sees(`chat.getElementById("status").textContent === "Отремонтировано, можно забирать"`)
 	olena.says(".case-line .status", "Repaired, ready for pickup")

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -46,6 +45,8 @@ type centre struct {
 	url  string
 	file *demo.File
 	said *journal
+
+	world *demo.Counterparts // whom the channels talk to
 }
 
 // in is the same centre in a part of the test.
@@ -80,18 +81,14 @@ func openCentre(t *testing.T) *centre {
 	p := place{listen: "127.0.0.1:0", data: t.TempDir()}
 	conf, err := p.load()
 	c.must(err)
-	c.app, err = app.Start(t.Context(), app.Options{
-		Config: conf, Version: "test",
-		Log: slog.New(slog.NewTextHandler(c.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Before: func(ctx context.Context, a *app.App) (err error) {
-			c.file, err = prepareDemo(ctx, a, nil, p.data)
-			return err
-		},
-		Pages: func(a *app.App) (map[string]http.Handler, error) {
-			sandbox, err := demo.NewSandbox(c.file.Operators, a.Router)
-			return map[string]http.Handler{"GET /sandbox/": sandbox}, err
-		},
-	})
+	d, err := newShow(conf, p.data)
+	c.must(err)
+	c.file = d.file
+	c.app, err = app.Start(t.Context(), d.options(t.Context(), app.Options{
+		Version: "test", Log: slog.New(slog.NewTextHandler(c.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}))
+	c.world = d.world
+	t.Cleanup(func() { c.must(d.close()) })
 	c.must(err)
 	c.url = c.app.URL()
 	t.Cleanup(func() {

@@ -18,14 +18,14 @@ import (
 	"time"
 
 	"casewire/cmd/casewire/app"
-	"casewire/cmd/casewire/demo"
 )
 
 // How this test binary, started again, knows that it is the program.
 const (
-	childVariable = "CASEWIRE_TEST_CHILD" // childCommand or childCrash
-	crashVariable = "CASEWIRE_CRASH"      // POINT:N, where the program kills itself
-	userVariable  = "CASEWIRE_TEST_UID"   // the user to become before anything else
+	childVariable  = "CASEWIRE_TEST_CHILD"  // childCommand or childCrash
+	crashVariable  = "CASEWIRE_CRASH"       // POINT:N, where the program kills itself
+	userVariable   = "CASEWIRE_TEST_UID"    // the user to become before anything else
+	configVariable = "CASEWIRE_TEST_CONFIG" // the configuration file of childCrash
 
 	childCommand = "command" // the program with its own arguments
 	childCrash   = "crash"   // the program on the folder in the first argument, with crash points
@@ -76,7 +76,7 @@ func crashMain() int {
 		b.arm(line)
 		fmt.Println("armed")
 	})
-	p := place{data: os.Args[1], listen: "127.0.0.1:0"}
+	p := place{data: os.Args[1], config: os.Getenv(configVariable), listen: "127.0.0.1:0"}
 	conf, err := p.load()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -85,13 +85,13 @@ func crashMain() int {
 	log, level := logger(os.Stderr, conf.Snapshot())
 	o := app.Options{Config: conf, Log: log, Level: level, Version: "crash test", Check: b.pass}
 	if len(os.Args) > 2 { // the demo's preparations
-		o.Before = func(ctx context.Context, a *app.App) error {
-			file, err := demo.Load(p.data)
-			if err == nil {
-				_, err = prepareDemo(ctx, a, file, absolute(p.data))
-			}
-			return err
+		d, err := newShow(conf, p.data)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
 		}
+		defer func() { _ = d.close() }()
+		o = d.options(ctx, o)
 	}
 	a, err := app.Start(ctx, o)
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 	"casewire/casecore/staff"
 	"casewire/cmd/casewire/app"
 	"casewire/cmd/casewire/demo"
+	"casewire/config"
 )
 
 func newDemo() *cobra.Command {
@@ -24,9 +25,10 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole loop with nothing to set up",
 		Long: `Start casewire with a repair centre's morning in it: the default policy, three
-operators, some history, and a sandbox page on which you are the customer. The data
+operators, some history, and a sandbox page on which you are the customer: in the
+web chat, with a mail program, in Telegram and with a phone that texts. The data
 goes to a temporary folder unless --data names one; the same folder keeps its
-logins and cases.`,
+logins, cases, mails and chats.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runDemo(c.Context(), p, c.OutOrStdout(), c.ErrOrStderr())
@@ -48,69 +50,115 @@ func runDemo(ctx context.Context, p place, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	file, err := demo.Load(p.data)
+	d, err := newShow(conf, p.data)
 	if err != nil {
 		return err
 	}
+	// The providers end after the process that talks to them.
+	defer func() { err = errors.Join(err, d.close()) }()
 	log, level := logger(stderr, conf.Snapshot())
-	a, err := app.Start(ctx, app.Options{
-		Config: conf, Log: log, Level: level, Version: version(),
-		Before: func(ctx context.Context, a *app.App) (err error) {
-			file, err = prepareDemo(ctx, a, file, absolute(p.data))
-			return err
-		},
-		Pages: func(a *app.App) (map[string]http.Handler, error) {
-			sandbox, err := demo.NewSandbox(file.Operators, a.Router)
-			return map[string]http.Handler{"GET /sandbox/": sandbox}, err
-		},
-	})
+	a, err := app.Start(ctx, d.options(ctx, app.Options{Log: log, Level: level, Version: version()}))
 	if err != nil {
 		return err
 	}
-	if err := sayDemo(stdout, a.URL(), file); err != nil {
+	if err := sayDemo(stdout, a.URL(), d.file); err != nil {
 		return stopAfter(ctx, a, err)
 	}
 	return runUntilDone(ctx, a, stdout, log)
 }
 
-// prepareDemo makes operators and history in a fresh folder, and writes demo.json
-// with the address of this run.
-func prepareDemo(ctx context.Context, a *app.App, file *demo.File, data string) (*demo.File, error) {
-	if file == nil {
-		file = &demo.File{Operators: demo.Operators(), Sandbox: map[string]string{}, Mailboxes: []demo.Mailbox{}}
+// show is what the demo has besides the process itself: its logins, and the
+// providers that its channels talk to.
+type show struct {
+	conf  *config.Live
+	file  *demo.File
+	world *demo.Counterparts // nil until the process has the data folder for itself
+}
+
+// newShow reads what an earlier run left in the data folder.
+func newShow(conf *config.Live, data string) (*show, error) {
+	file, err := demo.Load(data)
+	if err != nil {
+		return nil, err
 	}
-	file.URL, file.Data = a.URL(), data
+	if file == nil {
+		file = demo.NewFile(absolute(data))
+	}
+	file.Data = absolute(data)
+	return &show{conf: conf, file: file}, nil
+}
+
+// options are those of the process. What goes on in the sandbox's pages ends with
+// ctx.
+func (d *show) options(ctx context.Context, o app.Options) app.Options {
+	o.Config = d.conf
+	o.Before = d.prepare
+	o.Pages = func(a *app.App) (map[string]http.Handler, error) {
+		sandbox, err := demo.NewSandbox(ctx, d.file.Operators, d.world, a.Router)
+		return map[string]http.Handler{"/sandbox/": sandbox}, err
+	}
+	return o
+}
+
+// close stops the providers.
+func (d *show) close() error {
+	if d.world == nil {
+		return nil
+	}
+	return d.world.Close()
+}
+
+// prepare starts the providers, before the channels that talk to them, and makes
+// operators and history in a fresh folder. The store's lock keeps everybody else
+// out of the folder by now.
+func (d *show) prepare(ctx context.Context, a *app.App) (err error) {
+	if d.world, err = demo.OpenCounterparts(ctx, d.file, a.URL()); err != nil {
+		return err
+	}
+	more, err := d.world.Channels()
+	if err != nil {
+		return err
+	}
+	snap := d.conf.Snapshot()
+	snap.Channels = append(snap.Channels, more...)
+	return prepareDemo(ctx, a, d.file, d.world)
+}
+
+// prepareDemo makes operators and history in a fresh folder, and writes demo.json
+// with the addresses of this run.
+func prepareDemo(ctx context.Context, a *app.App, file *demo.File, world *demo.Counterparts) error {
+	file.URL = a.URL()
 	// Saved before anybody is made: whoever is killed in between finds the
 	// passwords that the store has.
 	if err := file.Save(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, o := range file.Operators {
 		_, err := a.Staff().Create(ctx, staff.Operator{
 			Login: o.Login, Name: o.Name, Roles: o.Roles, Queues: o.Queues, Capacity: 25,
 		}, o.Password)
 		if err != nil && !taken(err) {
-			return nil, fmt.Errorf("demo operator %s: %w", o.Login, err)
+			return fmt.Errorf("demo operator %s: %w", o.Login, err)
 		}
 	}
 	if file.APIToken == "" {
 		token, err := a.Staff().CreateToken(ctx, "demo", []string{"admin"}, 365*24*time.Hour)
 		if err != nil {
-			return nil, fmt.Errorf("demo token: %w", err)
+			return fmt.Errorf("demo token: %w", err)
 		}
 		file.APIToken = token
 		if err := file.Save(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if file.Seeded {
-		return file, nil
+		return nil
 	}
-	if err := demo.Seed(ctx, a.House(), time.Now()); err != nil {
-		return nil, err
+	if err := demo.Seed(ctx, a.House(), world, time.Now()); err != nil {
+		return err
 	}
 	file.Seeded = true
-	return file, file.Save()
+	return file.Save()
 }
 
 // taken says that the operator exists already.
@@ -130,6 +178,7 @@ func sayDemo(stdout io.Writer, url string, f *demo.File) error {
 	for _, o := range f.Operators {
 		fmt.Fprintf(w, "  %s\t%s / %s\t%s\n", o.Name, o.Login, o.Password, strings.Join(o.Queues, ", "))
 	}
+	fmt.Fprintf(w, "mail\timap %s, smtp %s\t%s\n", f.Sandbox["imap"], f.Sandbox["smtp"], demo.SupportAddress)
 	fmt.Fprintf(w, "data and logins\t%s\n", demo.Path(f.Data))
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write to stdout: %w", err)

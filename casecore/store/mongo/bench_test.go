@@ -209,3 +209,39 @@ func bareBatch(ctx context.Context, c *driver.Client, db *driver.Database, durab
 		options.Transaction().SetWriteConcern(durable))
 	return err
 }
+
+// BenchmarkFeed is how long a watcher of one node waits for another node's commit
+// at a hundred changes a second.
+func BenchmarkFeed(b *testing.B) {
+	name := newDatabase(b)
+	a, other := open(b, mongo.Options{Database: name}, benchCounters), open(b, mongo.Options{Database: name}, benchCounters)
+	hints, err := other.Watch(b.Context(), benchCounters)
+	if err != nil {
+		b.Fatal(err)
+	}
+	took := make([]time.Duration, 0, b.N)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	b.ResetTimer()
+	for range b.N {
+		<-tick.C
+		id := store.NewID()
+		if err := a.Update(b.Context(), func(tx store.Tx) error {
+			_, err := tx.Put(benchCounters, store.Doc{ID: id, Body: []byte(`{}`)})
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+		began := time.Now()
+		for h := range hints {
+			if slices.Contains(h.IDs, id) || h.Missed {
+				break
+			}
+		}
+		took = append(took, time.Since(began))
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[b.N/2].Microseconds())/1e3, "ms-p50")
+	b.ReportMetric(float64(took[b.N*99/100].Microseconds())/1e3, "ms-p99")
+}

@@ -104,6 +104,9 @@ func (rd *round) commit() error {
 		return err
 	}
 	defer sess.EndSession(ctx)
+	if _, id, ok := sess.ID().Lookup("id").BinaryOK(); ok {
+		w.s.sessions.Store(string(id), true)
+	}
 	if err := sess.StartTransaction(options.Transaction().SetWriteConcern(durable())); err != nil {
 		return err
 	}
@@ -116,7 +119,9 @@ func (rd *round) commit() error {
 		}
 	}
 	if err != nil {
-		_ = sess.AbortTransaction(ctx) // the server aborts it by itself when it cannot be told
+		short, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+		_ = sess.AbortTransaction(short) // the server aborts it by itself when it cannot be told
 		return err
 	}
 	if err := w.finish(ctx, sess); err != nil {
@@ -152,6 +157,7 @@ func (w *writer) finish(ctx context.Context, sess *mongo.Session) error {
 		}
 		if e := wait.pause(ctx); e != nil {
 			w.s.log.Error("the outcome of a commit is unknown", "err", err)
+			w.s.hub.missed()
 			return fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 	}
@@ -260,6 +266,7 @@ func (w *writer) learn(l *layer) (found int, err error) {
 	ctx, cancel := context.WithTimeout(w.s.base, w.s.opts.Patience)
 	defer cancel()
 	news := newLayer()
+	news.foreign = true
 	for _, t := range slices.Collect(maps.Keys(l.tables)) {
 		if err := w.learnOf(ctx, t, l.tables[t], news); err != nil {
 			return 0, err

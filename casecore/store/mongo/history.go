@@ -27,8 +27,9 @@ type changes struct {
 
 // layer is what one commit, or one round on its way there, changed.
 type layer struct {
-	seq    uint64
-	tables map[*table]*changes
+	seq     uint64
+	tables  map[*table]*changes
+	foreign bool // parts of what other processes committed
 }
 
 func newLayer() *layer { return &layer{tables: make(map[*table]*changes)} }
@@ -105,6 +106,12 @@ func (ls layers) holder(t *table, ix store.Index, key string) string {
 		}
 	}
 	return ""
+}
+
+// mixed reports whether the layers hold parts of others' commits, so that they and
+// the snapshot below need not be the state of any moment.
+func (ls layers) mixed() bool {
+	return slices.ContainsFunc(ls, func(l *layer) bool { return l.foreign })
 }
 
 // history is what this process has committed, and what it learned of others'

@@ -50,26 +50,27 @@ const (
 
 // Store is an open database. It implements store.Store.
 type Store struct {
-	opts    Options
-	log     *slog.Logger
-	base    context.Context // of what outlives its caller; it ends with the store
-	cancel  context.CancelFunc
-	target  target
-	client  *mongo.Client
-	db      *mongo.Database
-	nodes   *mongo.Collection
-	node    string
-	bulk    bool // the server knows bulkWrite over collections
-	tables  map[string]*table
-	history *history
-	writer  *writer
-	gate    *gate
-	hub     *hub
-	stream  *stream
-	ending  sync.WaitGroup // snapshots being let go
-	stats   stats
-	closing sync.Once
-	closed  error
+	opts     Options
+	log      *slog.Logger
+	base     context.Context // of what outlives its caller; it ends with the store
+	cancel   context.CancelFunc
+	target   target
+	client   *mongo.Client
+	db       *mongo.Database
+	nodes    *mongo.Collection
+	node     string
+	bulk     bool // the server knows bulkWrite over collections
+	tables   map[string]*table
+	history  *history
+	writer   *writer
+	gate     *gate
+	hub      *hub
+	stream   *stream
+	ending   sync.WaitGroup // snapshots being let go
+	sessions sync.Map       // the ids of sessions that the writer has used
+	stats    stats
+	closing  sync.Once
+	closed   error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -88,7 +89,7 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 		hub:     &hub{watchers: make(map[*table]map[chan store.Hint]func() bool)},
 	}
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	defer func() {
+	defer func() { //nolint:contextcheck // what is given back must be, when ctx is done too
 		if err != nil {
 			err = errors.Join(err, s.release())
 		}
@@ -121,9 +122,9 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 	if err := s.stream.open(ctx); err != nil {
 		return nil, s.blame(err)
 	}
-	go s.stream.run(s.base)
+	go s.stream.run(s.base) //nolint:contextcheck // it outlives ctx
 	s.writer = &writer{s: s, queue: make(chan *request, o.MaxGroup), stopped: make(chan struct{})}
-	go s.writer.run()
+	go s.writer.run() //nolint:contextcheck // it outlives ctx
 	return s, nil
 }
 

@@ -50,6 +50,9 @@ func (w *writer) serve(group []*request) (rest []*request) {
 		}
 		w.s.stats.retries.Add(1)
 		if !errors.Is(err, errRefused) && !isTransient(err) || errors.Is(err, ErrUnknown) || errors.Is(err, errStopped) {
+			if len(rd.group) > 1 && !errors.Is(err, ErrUnknown) && !errors.Is(err, errStopped) {
+				return rd.alone()
+			}
 			rd.answer(fmt.Errorf("commit: %w", err))
 			return rd.rest
 		}
@@ -59,6 +62,9 @@ func (w *writer) serve(group []*request) (rest []*request) {
 			return rd.rest
 		}
 		if tries >= maxTries && !isAway(err) {
+			if len(rd.group) > 1 {
+				return rd.alone()
+			}
 			rd.answer(&againError{err})
 			return rd.rest
 		}
@@ -70,6 +76,15 @@ func (w *writer) serve(group []*request) (rest []*request) {
 			return rd.rest
 		}
 	}
+}
+
+// alone brings everybody to a commit of their own, so that one whom the server
+// refuses is in nobody's way.
+func (rd *round) alone() (rest []*request) {
+	for _, r := range rd.group {
+		rest = append(rest, rd.w.serve([]*request{r})...)
+	}
+	return append(rest, rd.rest...)
 }
 
 // gather makes pending of what the functions of the group wrote, and runs those
@@ -114,6 +129,9 @@ func (rd *round) fit(r *request) bool {
 		return false
 	case tx.broken != nil:
 		r.done <- again(r.ctx, tx.broken)
+		return false
+	case end.err != nil && over.mixed(): // it may have failed of the mixture
+		r.done <- &againError{end.err}
 		return false
 	}
 	r.tx, r.late, r.err = tx, true, end.err

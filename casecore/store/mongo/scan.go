@@ -155,7 +155,7 @@ func (sn *snapshot) find(ctx context.Context, t *table, q query, limit int) (lis
 		if e := wait.pause(ctx); e != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		sn.end()
+		sn.end() //nolint:contextcheck // the server is told when ctx is done too
 	}
 }
 

@@ -35,7 +35,7 @@ func newStream(s *Store) *stream { return &stream{s: s, stopped: make(chan struc
 func (st *stream) open(ctx context.Context) error {
 	pipeline := mongo.Pipeline{
 		{{Key: "$match", Value: bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"insert", "replace", "update", "delete"}}}}}}},
-		{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "documentKey", Value: 1}, {Key: "operationType", Value: 1}}}},
+		{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "documentKey", Value: 1}, {Key: "operationType", Value: 1}, {Key: "lsid", Value: 1}}}},
 	}
 	o := options.ChangeStream().SetMaxAwaitTime(streamAwait)
 	if st.token != nil {
@@ -167,9 +167,15 @@ func (st *stream) next(ctx context.Context, batch map[*table][]string) error {
 		Key struct {
 			ID any `bson:"_id"`
 		} `bson:"documentKey"`
+		Session struct {
+			ID bson.Binary `bson:"id"`
+		} `bson:"lsid"`
 	}
 	if err := st.cs.Decode(&change); err != nil {
 		return err
+	}
+	if _, own := st.s.sessions.Load(string(change.Session.ID.Data)); own {
+		return nil // told at its commit
 	}
 	if t := st.s.tables[change.NS.Coll]; t != nil {
 		if id, ok := change.Key.ID.(string); ok {

@@ -17,7 +17,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 		return err
 	}
 	snap := &snapshot{s: s}
-	defer snap.end()
+	defer snap.end() //nolint:contextcheck // the server is told when ctx is done too
 	tx := &tx{ctx: ctx, s: s, snap: snap}
 	defer func() { tx.ended = true }()
 	return fn(tx)

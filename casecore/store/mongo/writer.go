@@ -70,7 +70,7 @@ func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 	seq := s.history.enter()
 	defer s.history.leave(seq)
 	snap := &snapshot{s: s, keep: true, docs: make(map[docName]*stored), scans: make(map[scanName]*scanned)}
-	defer snap.end()
+	defer snap.end() //nolint:contextcheck // the server is told when ctx is done too
 	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
 	err := func() error {
 		defer func() { first.ended = true }()

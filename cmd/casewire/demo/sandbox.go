@@ -2,11 +2,15 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
+	"html"
 	"html/template"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,100 +21,199 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// Sandbox is the page on which one is the customer. It shows passwords and is
-// for the demo only.
+// Sandbox is the pages on which one is the customer, at four devices. They show
+// passwords and are for the demo only.
 type Sandbox struct {
+	ctx    context.Context // of the answers that go on; see NewSandbox
 	logins []Login
+	world  *Counterparts
 	router func() *routing.Router
-	page   *template.Template
+	pages  *template.Template
 	words  map[string]map[string]string
+	mux    *http.ServeMux
 }
 
-// NewSandbox returns the page for these operators.
-func NewSandbox(logins []Login, router func() *routing.Router) (*Sandbox, error) {
-	page, err := template.ParseFS(assets, "assets/sandbox.html")
+// NewSandbox returns the pages below /sandbox/ for these operators and providers.
+// Live answers end when ctx does.
+func NewSandbox(ctx context.Context, logins []Login, world *Counterparts, router func() *routing.Router) (*Sandbox, error) {
+	pages, err := template.New("").Funcs(template.FuncMap{"linked": linked}).ParseFS(assets, "assets/*.html")
 	if err != nil {
-		return nil, fmt.Errorf("sandbox page: %w", err)
+		return nil, fmt.Errorf("sandbox pages: %w", err)
 	}
 	b, err := assets.ReadFile("assets/words.json")
 	if err != nil {
 		return nil, fmt.Errorf("sandbox words: %w", err)
 	}
-	s := &Sandbox{logins: logins, router: router, page: page}
+	s := &Sandbox{ctx: ctx, logins: logins, world: world, router: router, pages: pages, mux: http.NewServeMux()}
 	if err := json.Unmarshal(b, &s.words); err != nil {
 		return nil, fmt.Errorf("sandbox words: %w", err)
+	}
+	for pattern, h := range map[string]http.HandlerFunc{
+		"GET /sandbox/{$}":                 s.overview,
+		"GET /sandbox/{device}":            s.overview,
+		"GET /sandbox/assets/{name}":       asset,
+		"GET /sandbox/phone/email":         s.mail,
+		"POST /sandbox/phone/email":        s.sendMail,
+		"GET /sandbox/phone/email/file":    s.mailFile,
+		"GET /sandbox/phone/email/live":    s.mailLive,
+		"GET /sandbox/phone/telegram":      s.telegram,
+		"POST /sandbox/phone/telegram":     s.useTelegram,
+		"GET /sandbox/phone/telegram/file": s.telegramFile,
+		"GET /sandbox/phone/telegram/live": s.telegramLive,
+		"GET /sandbox/phone/sms":           s.sms,
+		"POST /sandbox/phone/sms":          s.useSMS,
+		"GET /sandbox/phone/sms/file":      s.smsFile,
+		"GET /sandbox/phone/sms/live":      s.smsLive,
+	} {
+		s.mux.HandleFunc(pattern, h)
 	}
 	return s, nil
 }
 
-// sample is something to write, and what the rules will make of it.
-type sample struct{ Text, Why string }
+// ServeHTTP serves everything below /sandbox/.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// samples are in every language whatever the page's: the rules read all four.
-var samples = []string{
-	"My iPhone does not charge",
-	"Телефон упал, экран разбит",
-	"Пральна машина тече",
-	"Televizor nema sliku",
-	"The battery is swelling!",
+// served are the assets that a browser may ask for.
+var served = []string{"tokens.css", "sandbox.css", "device.css", "device.js", "icon.svg", "crack.jpg", "label.jpg"}
+
+func asset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if !slices.Contains(served, name) {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeFileFS(w, r, assets, "assets/"+name)
+}
+
+// view is what every page knows.
+type view struct {
+	Lang      string
+	W         map[string]string
+	Languages []languageLink
+	Path      string // of this page
+	Me        person
+	People    []person
+	Error     string // in words, when the last thing could not be done
 }
 
 type languageLink struct{ Tag, Name string }
 
-type personView struct{ Login, Password, Name, Queues string }
+// languages are those of the pages, by their own names.
+var languages = []languageLink{{"en", "English"}, {"ru", "Русский"}, {"uk", "Українська"}, {"sr", "Srpski"}}
 
-// ServeHTTP serves the page and its style sheet below /sandbox/.
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch strings.TrimPrefix(r.URL.Path, "/sandbox/") {
-	case "":
-		s.show(w, r)
-	case "sandbox.css":
-		http.ServeFileFS(w, r, assets, "assets/sandbox.css")
-	default:
-		http.NotFound(w, r)
-	}
-}
-
-func (s *Sandbox) show(w http.ResponseWriter, r *http.Request) {
-	tag := r.URL.Query().Get("lang")
+// view reads what a request says in its address or its form.
+func (s *Sandbox) view(r *http.Request, people []person) view {
+	tag := r.FormValue("lang")
 	if !slices.Contains(lang.Supported, tag) {
 		tag = lang.Match(r.Header.Get("Accept-Language"))
 	}
-	data := struct {
-		Lang      string
-		W         map[string]string
-		Languages []languageLink
-		Operators []personView
-		Samples   []sample
-	}{Lang: tag, W: s.words[tag], Languages: []languageLink{
-		{"en", "English"}, {"ru", "Русский"}, {"uk", "Українська"}, {"sr", "Srpski"},
-	}}
-	router := s.router()
-	for _, l := range s.logins {
-		data.Operators = append(data.Operators, personView{l.Login, l.Password, l.Name, queueNames(router, l.Queues, tag)})
+	v := view{Lang: tag, W: s.words[tag], Languages: languages, Path: r.URL.Path, People: people}
+	if len(people) > 0 {
+		v.Me = among(people, r.FormValue("me"))
 	}
-	for _, text := range samples {
-		d := router.Route(routing.Facts{Text: text})
-		data.Samples = append(data.Samples, sample{text, queueNames(router, []string{d.Queue}, tag)})
+	if key := "error_" + r.FormValue("error"); s.words[tag][key] != "" {
+		v.Error = s.words[tag][key]
 	}
+	return v
+}
+
+// To is the address of a page in the same language and for the same customer; pairs
+// of a key and a value follow the path.
+func (v view) To(path string, pairs ...string) string {
+	q := url.Values{"lang": {v.Lang}}
+	if v.Me.ID != "" {
+		q.Set("me", v.Me.ID)
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return path + "?" + q.Encode()
+}
+
+// Note is what is special about somebody's device.
+func (v view) Note(p person) string { return v.W[p.Note] }
+
+// show writes a page. framed says whether our own pages may show it in a frame;
+// only devices have scripts.
+func (s *Sandbox) show(w http.ResponseWriter, name string, framed bool, data any) {
 	var b bytes.Buffer
-	if err := s.page.Execute(&b, data); err != nil {
+	if err := s.pages.ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	policy := "default-src 'none'; style-src 'self'; frame-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if framed {
+		policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; media-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+	}
+	h.Set("Content-Security-Policy", policy)
 	_, _ = w.Write(b.Bytes()) // the browser may be gone
 }
 
-func queueNames(r *routing.Router, ids []string, tag string) string {
-	var names []string
-	for _, id := range ids {
-		if q, ok := r.Queue(id); ok {
-			names = append(names, q.Name.In(tag))
+var address = regexp.MustCompile(`https?://[^\s<>"']*[^\s<>"'.,;:!?)]`)
+
+// linked is a text in which addresses can be clicked, as devices show it.
+func linked(text string) template.HTML {
+	var b strings.Builder
+	for {
+		at := address.FindStringIndex(text)
+		if at == nil {
+			b.WriteString(html.EscapeString(text))
+			return template.HTML(b.String())
 		}
+		to := html.EscapeString(text[at[0]:at[1]])
+		b.WriteString(html.EscapeString(text[:at[0]]) + `<a href="` + to + `" target="_blank" rel="noreferrer">` + to + `</a>`)
+		text = text[at[1]:]
 	}
-	return strings.Join(names, ", ")
+}
+
+// maxUpload is the largest form: a mail with its attachments.
+const maxUpload = 30 << 20
+
+// form reads the form of a request; when it cannot be read the answer is given.
+func form(w http.ResponseWriter, r *http.Request) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	err := r.ParseForm()
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		err = r.ParseMultipartForm(8 << 20)
+	}
+	if err != nil {
+		http.Error(w, "the form cannot be read", http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+// back answers a form with the page to look at next.
+func (v view) back(w http.ResponseWriter, r *http.Request, fault string, pairs ...string) {
+	if fault != "" {
+		pairs = append(pairs, "error", fault)
+	}
+	http.Redirect(w, r, v.To(v.Path, pairs...), http.StatusSeeOther)
+}
+
+// uploads are the files of a form's field, of which most are read.
+func uploads(r *http.Request, field string, most int) ([]attachment, error) {
+	if r.MultipartForm == nil {
+		return nil, nil
+	}
+	var out []attachment
+	for _, h := range r.MultipartForm.File[field] {
+		if h.Size == 0 && h.Filename == "" {
+			continue
+		}
+		if len(out) == most {
+			break
+		}
+		a, err := upload(h)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
 }
