@@ -35,6 +35,7 @@ func (l *Ledger) Attempted(tx store.Tx, messageID string, a Attempt) (*Message, 
 		d.Attempts[i] = a
 	case a.ProviderID != "":
 		d.Attempts[i].ProviderID = a.ProviderID
+		d.Attempts[i].Refs = append(d.Attempts[i].Refs, a.Refs...)
 	}
 	if !reported(d.State) {
 		d.State, d.At = a.State, l.Now()

@@ -28,6 +28,7 @@ type Message struct {
 	Channel    string           `json:"channel,omitempty"`
 	ExternalID string           `json:"external_id,omitempty"` // the provider's, inbound
 	From       channels.Address `json:"from,omitzero"`
+	Writer     channels.Address `json:"writer,omitzero"` // who wrote, when From is only where answers go
 	To         channels.Address `json:"to,omitzero"`
 	Author     string           `json:"author,omitempty"` // operator's id; empty for customers and rules
 	AuthorName string           `json:"author_name,omitempty"`

@@ -63,6 +63,7 @@ type Notice struct {
 	Receipt    channels.State   `json:"receipt,omitempty"`    // the latest word of the provider
 	AwaitUntil time.Time        `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
 	Refusal    channels.Reason  `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
+	Onward     bool             `json:"onward,omitempty"`     // its message went to the next address, too
 	Reason     string           `json:"reason,omitempty"`     // why it is not sent
 	HandledBy  string           `json:"handled_by,omitempty"` // who saw to one that did not arrive
 	HandledAt  time.Time        `json:"handled_at,omitzero"`

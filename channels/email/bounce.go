@@ -16,7 +16,7 @@ func (d *Door) receipt(m *mime.Mail, msg *channels.Inbound) *channels.Receipt {
 	if m.Report == nil {
 		return nil
 	}
-	id, ok := d.attempt(m)
+	id, proven, ok := d.attempt(m)
 	if !ok {
 		return nil
 	}
@@ -31,7 +31,12 @@ func (d *Door) receipt(m *mime.Mail, msg *channels.Inbound) *channels.Receipt {
 			return nil
 		}
 		r.State, r.Reason, r.Detail = v.state, v.reason, v.detail
-		if strings.EqualFold(m.Report.Action, "") && v.reason == channels.Unreachable {
+		if v.reason == channels.BadAddress && !proven && d.returns(id) {
+			// Whoever was shown our answer knows its id: that moves the message on, and
+			// does not shut the address.
+			r.Reason = channels.Unreachable
+		}
+		if m.Report.Action == "" && !strings.HasPrefix(r.Code, "5") {
 			return nil // nobody says that it was given up
 		}
 	case "delivered":
@@ -42,20 +47,27 @@ func (d *Door) receipt(m *mime.Mail, msg *channels.Inbound) *channels.Receipt {
 	return r
 }
 
-// attempt finds the id of the message that came back.
-func (d *Door) attempt(m *mime.Mail) (string, bool) {
+// attempt finds the id of the message that came back. It is proven when the report
+// came to the address that only the envelope of that message had.
+func (d *Door) attempt(m *mime.Mail) (id string, proven, ok bool) {
 	for _, a := range append(d.delivered(m), m.Report.OriginalTo...) {
 		if id, ok := d.tags.BouncedID(a); ok {
-			return id, true
+			return id, true, true
 		}
 	}
 	names := append([]string{m.Report.OriginalMessageID}, m.InReplyTo...)
 	for _, name := range append(names, m.References...) {
 		if id, ok := d.tags.OutboundID(name); ok {
-			return id, true
+			return id, false, true
 		}
 	}
-	return "", false
+	return "", false, false
+}
+
+// returns says that a bounce of this message comes to an address of its own.
+func (d *Door) returns(id string) bool {
+	_, ok := d.tags.BouncedID(d.tags.ReturnPath(d.cfg.Address, id))
+	return ok && d.cfg.SMTP.ReturnToken
 }
 
 var statusShape = regexp.MustCompile(`^\s*([245])\.(\d{1,3})\.(\d{1,3})`)
@@ -73,7 +85,8 @@ type outcome struct {
 }
 
 // verdict reads an enhanced status code (RFC 3463) of a message that was given up.
-// What is not clearly the address or the content is nobody's fault that we know.
+// What is not clearly the address or the content is a way that does not work: the
+// address stays as it is, and the message goes to the customer's next one.
 func verdict(code string) outcome {
 	class, rest, _ := strings.Cut(code, ".")
 	subject, _, _ := strings.Cut(rest, ".")
@@ -94,7 +107,8 @@ func verdict(code string) outcome {
 	case subject == "6":
 		return lost(channels.BadContent, "the recipient's mail server cannot handle the content")
 	case subject == "7":
-		return lost(channels.BadContent, "the recipient's mail server refuses the message by its policy")
+		// As a rule who we are displeases, and not what we say (E12).
+		return lost(channels.Unreachable, "the recipient's mail server refuses the message by its policy")
 	}
-	return lost("", "the recipient's mail server did not take the message")
+	return lost(channels.Unreachable, "the recipient's mail server did not take the message")
 }

@@ -223,7 +223,7 @@ func (l Limits) validate(f *faults) {
 	}{
 		{"limits.mail_bytes", l.MailBytes, 64 << 10, 1 << 30},
 		{"limits.file_bytes", l.FileBytes, 1 << 10, 1 << 30},
-		{"limits.files", int64(l.Files), 0, 1000},
+		{"limits.files", int64(l.Files), 0, 200},
 		{"limits.text_bytes", int64(l.TextBytes), 1 << 10, 16 << 20},
 		{"limits.header_bytes", int64(l.HeaderBytes), 4 << 10, 4 << 20},
 		{"limits.parts", int64(l.Parts), 1, 10000},

@@ -25,6 +25,8 @@ import (
 	"casewire/channels/email/mime"
 	"casewire/channels/email/submit"
 	"casewire/channels/email/tag"
+
+	"golang.org/x/net/idna"
 )
 
 // Door is an open mailbox. It is a channels.Channel, Healthy, Examiner and Counter,
@@ -200,7 +202,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// plainAddress makes addresses comparable: without detail, in small letters.
+// plainAddress makes addresses comparable: without detail, in small letters, the
+// domain in the letters of its language.
 func plainAddress(a string) string {
 	a = strings.ToLower(strings.TrimSpace(a))
 	at := strings.LastIndexByte(a, '@')
@@ -208,6 +211,9 @@ func plainAddress(a string) string {
 		return a
 	}
 	local, _, _ := strings.Cut(a[:at], "+")
+	if domain, err := idna.Lookup.ToUnicode(a[at+1:]); err == nil {
+		return local + "@" + domain
+	}
 	return local + a[at:]
 }
 

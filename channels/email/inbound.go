@@ -20,11 +20,12 @@ const mostNames = 50
 func (d *Door) inbound(m *mime.Mail, raw *inbox.Mail) channels.Inbound {
 	id := m.MessageID + "\x00" + m.Digest
 	auto := d.automatic(m)
+	from, writer := d.from(m)
 	msg := channels.Inbound{
-		Channel: d.env.ID, ExternalID: d.name(id), Copy: nameOf("", id), From: d.from(m),
-		Auto:   auto != "",
-		Body:   channels.Body{Subject: m.Subject, Text: m.Text, Quoted: m.Quoted, HTML: m.HTML, Lang: m.Lang, Files: m.Files},
-		SentAt: m.Date, Broken: strings.Join(m.Broken, " "),
+		Channel: d.env.ID, ExternalID: d.name(id), Copy: nameOf("", id), From: from, Writer: writer,
+		Auto:  auto != "",
+		Body:  channels.Body{Subject: m.Subject, Text: m.Text, Quoted: m.Quoted, HTML: m.HTML, Lang: m.Lang, Files: m.Files},
+		Topic: mime.Canonical(m.Subject), SentAt: m.Date, Broken: strings.Join(m.Broken, " "),
 	}
 	if m.MessageID != "" {
 		msg.Refs = []string{m.MessageID}
@@ -68,9 +69,9 @@ func (d *Door) automatic(m *mime.Mail) string {
 }
 
 // from is whom to answer: Reply-To, except for mail that a machine calls its own
-// (E8). A form on our site that writes from our address for a customer does give
-// the customer's in Reply-To.
-func (d *Door) from(m *mime.Mail) channels.Address {
+// (E8), and then who wrote. A form on our site that writes from our address for a
+// customer does give the customer's in Reply-To.
+func (d *Door) from(m *mime.Mail) (to, writer channels.Address) {
 	named := func(list []mime.Address) (mime.Address, bool) {
 		i := slices.IndexFunc(list, func(a mime.Address) bool { return isAddress(a.Addr) })
 		if i < 0 {
@@ -83,12 +84,15 @@ func (d *Door) from(m *mime.Mail) channels.Address {
 		a, ok = named(m.Sender)
 	}
 	if reply, given := named(m.ReplyTo); given && m.Auto == "" && !d.ours[plainAddress(reply.Addr)] {
+		if ok && !d.ours[plainAddress(a.Addr)] && !strings.EqualFold(a.Addr, reply.Addr) {
+			writer = channels.Address{Kind: channels.Email, Handle: a.Addr, Name: a.Name}
+		}
 		a, ok = mime.Address{Addr: reply.Addr, Name: cmp.Or(reply.Name, a.Name)}, true
 	}
 	if !ok && isAddress(m.ReturnPath) {
 		a = mime.Address{Addr: m.ReturnPath}
 	}
-	return channels.Address{Kind: channels.Email, Handle: a.Addr, Name: a.Name}
+	return channels.Address{Kind: channels.Email, Handle: a.Addr, Name: a.Name}, writer
 }
 
 // thread says which messages a mail answers and of which case it proves to be (E5,

@@ -146,11 +146,47 @@ func TestSender(t *testing.T) {
 			}
 		})
 	}
+	for _, ours := range []string{"info@мастер.test", "info@xn--80aktsdg.test"} {
+		d := closed(t, func(c *Config) { c.Aliases = []string{ours} })
+		if msg, _ := read(t, d, letter("x", "From: info@xn--80aktsdg.test")); !msg.Auto {
+			t.Errorf("an address of ours, %s, is taken for a customer's", ours)
+		}
+	}
 	// Strangers who name nobody do not become one customer.
 	a, _ := read(t, closed(t, nil), letter("one", "From: -"))
 	b, _ := read(t, closed(t, nil), letter("two", "From: -"))
 	if a.From.Handle == "" || a.From.Handle == b.From.Handle || a.Broken == "" {
 		t.Errorf("%q and %q", a.From.Handle, b.From.Handle)
+	}
+}
+
+// Whoever has answers sent elsewhere is named beside the one who gets them.
+func TestWriter(t *testing.T) {
+	for raw, want := range map[string]string{
+		letter("x"):                                                 "",
+		letter("x", "Reply-To: boss@mail.test"):                     customer,
+		letter("x", "Reply-To: "+strings.ToUpper(customer)):         "",
+		letter("x", "Reply-To: boss@mail.test", "From: "+shop):      "",
+		letter("x", "Reply-To: "+shop):                              "",
+		letter("x", "Reply-To: boss@mail.test", "Precedence: bulk"): "",
+		letter("x", "Reply-To: boss@mail.test", "From: \"no one\""): "",
+	} {
+		if msg, _ := read(t, closed(t, nil), raw); msg.Writer.Handle != want {
+			t.Errorf("writer %q, want %q, of:\n%s", msg.Writer.Handle, want, raw)
+		}
+	}
+}
+
+// References alone are believed under the same subject only, so that it must be
+// told (E6).
+func TestTopic(t *testing.T) {
+	for subject, want := range map[string]string{
+		"Broken screen": "broken screen", "RE: AW: Broken  Screen": "broken screen", "": "",
+		tags().Subject("Re: Broken screen", "CW-000123"): "broken screen", "A new matter": "a new matter",
+	} {
+		if msg, _ := read(t, closed(t, nil), letter("x", "Subject: "+subject)); msg.Topic != want {
+			t.Errorf("topic of %q is %q, want %q", subject, msg.Topic, want)
+		}
 	}
 }
 
@@ -206,22 +242,25 @@ func TestBounces(t *testing.T) {
 		report bool
 		state  channels.State
 		reason channels.Reason
+		token  bool // bounces come to addresses of their own
 	}{
-		{"by the envelope, no such mailbox", dsn(back, "failed", "5.1.1", "lost@x"), true, channels.Undelivered, channels.BadAddress},
-		{"by our id, mailbox disabled", dsn(shop, "failed", "5.2.1", own), true, channels.Undelivered, channels.BadAddress},
-		{"policy", dsn(back, "failed", "5.7.1", own), true, channels.Undelivered, channels.BadContent},
-		{"content", dsn(back, "failed", "5.6.0", own), true, channels.Undelivered, channels.BadContent},
-		{"mailbox full", dsn(back, "failed", "5.2.2", own), true, channels.Undelivered, channels.Unreachable},
-		{"given up after days", dsn(back, "failed", "4.4.7", own), true, channels.Undelivered, channels.Unreachable},
-		{"unclear", dsn(back, "failed", "5.0.0", own), true, channels.Undelivered, ""},
-		{"delayed", dsn(back, "delayed", "4.4.1", own), true, "", ""},
-		{"delivered", dsn(back, "delivered", "2.1.5", own), true, channels.Delivered, ""},
-		{"relayed", dsn(back, "relayed", "2.1.9", own), true, "", ""},
-		{"not ours", dsn(shop, "failed", "5.1.1", "other@x"), false, "", ""},
-		{"forged id", dsn(shop, "failed", "5.1.1", strings.Replace(own, ".", ".a", 1)), false, "", ""},
+		{"by the envelope, no such mailbox", dsn(back, "failed", "5.1.1", "lost@x"), true, channels.Undelivered, channels.BadAddress, true},
+		{"by our id alone, where the envelope has a token", dsn(shop, "failed", "5.1.1", own), true, channels.Undelivered, channels.Unreachable, true},
+		{"by our id, mailbox disabled", dsn(shop, "failed", "5.2.1", own), true, channels.Undelivered, channels.BadAddress, false},
+		{"policy", dsn(back, "failed", "5.7.1", own), true, channels.Undelivered, channels.Unreachable, false},
+		{"neither action nor status", dsn(back, "", "bad", own), true, "", "", false},
+		{"content", dsn(back, "failed", "5.6.0", own), true, channels.Undelivered, channels.BadContent, false},
+		{"mailbox full", dsn(back, "failed", "5.2.2", own), true, channels.Undelivered, channels.Unreachable, false},
+		{"given up after days", dsn(back, "failed", "4.4.7", own), true, channels.Undelivered, channels.Unreachable, false},
+		{"unclear", dsn(back, "failed", "5.0.0", own), true, channels.Undelivered, channels.Unreachable, false},
+		{"delayed", dsn(back, "delayed", "4.4.1", own), true, "", "", false},
+		{"delivered", dsn(back, "delivered", "2.1.5", own), true, channels.Delivered, "", false},
+		{"relayed", dsn(back, "relayed", "2.1.9", own), true, "", "", false},
+		{"not ours", dsn(shop, "failed", "5.1.1", "other@x"), false, "", "", false},
+		{"forged id", dsn(shop, "failed", "5.1.1", strings.Replace(own, ".", ".a", 1)), false, "", "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			msg, r := read(t, closed(t, nil), test.raw)
+			msg, r := read(t, closed(t, func(c *Config) { c.SMTP.ReturnToken = test.token }), test.raw)
 			if msg.Report != test.report || !msg.Auto || msg.Facts[factAuto] != "bounce" {
 				t.Errorf("report %t, auto %t %q", msg.Report, msg.Auto, msg.Facts[factAuto])
 			}

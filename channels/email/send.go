@@ -14,7 +14,7 @@ import (
 // The same m has the same Message-ID each time, so that a repeat is known for one
 // (O1).
 func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt, error) {
-	if m.To.Kind != channels.Email || !isAddress(m.To.Handle) {
+	if m.To.Kind != channels.Email || !isAddress(m.To.Handle) || isNobody(m.To.Handle) {
 		return channels.Receipt{}, &channels.SendError{Reason: channels.BadAddress, Err: errors.New("not a mail address")}
 	}
 	if strings.TrimSpace(m.Body.Text) == "" && len(m.Body.Files) == 0 {

@@ -9,6 +9,7 @@ import (
 
 	"casewire/channels"
 	"casewire/channels/channeltest"
+	"casewire/channels/email/link"
 	"casewire/channels/email/sandbox"
 )
 
@@ -103,6 +104,16 @@ func TestAnswerThreads(t *testing.T) {
 }
 
 // Everything that some provider does not allow can be off (E5), and is by default.
+// Whoever wrote without an address cannot be answered, and no server is asked to.
+func TestNobodyIsNotWrittenTo(t *testing.T) {
+	d := closed(t, func(c *Config) { c.SMTP.Server = link.Config{Host: "127.0.0.1", Port: 1, TLS: link.None} }) // where nobody listens
+	msg, _ := read(t, d, letter("hello", "From: -"))
+	_, err := d.Send(t.Context(), channels.Outbound{ID: outID, To: msg.From, Case: "CW-000001", Body: channels.Body{Text: "hello"}})
+	if se := channels.AsSendError(err); se.Reason != channels.BadAddress || se.Retry {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTokensAreOptional(t *testing.T) {
 	p := newPosting(t, func(c *Config) { c.SMTP.PlusAddress, c.SMTP.ReturnToken = false, false })
 	got, _ := p.send(t, outbound())

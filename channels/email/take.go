@@ -155,7 +155,7 @@ func (d *Door) unread(m *inbox.Mail, why string) (channels.Inbound, error) {
 	}
 	msg := channels.Inbound{
 		Channel: d.env.ID, ExternalID: d.name(id), Copy: nameOf("", id), From: channels.Address{Kind: channels.Email, Handle: g.from, Name: g.name},
-		Broken: why,
+		Topic: mime.Canonical(g.subject), Broken: why,
 		Body: channels.Body{
 			Subject: g.subject,
 			Text:    "This mail could not be read: " + strings.TrimSuffix(why, ".") + ".",
@@ -178,7 +178,12 @@ func (d *Door) unread(m *inbox.Mail, why string) (channels.Inbound, error) {
 
 // nobody is the sender of a mail that names none: an address that cannot be written
 // to, and another one for each mail, so that strangers do not become one customer.
-func nobody(externalID string) string { return "unknown-" + externalID[:12] + "@invalid" }
+func nobody(externalID string) string { return "unknown-" + externalID[:12] + nowhere }
+
+// nowhere is no domain of anybody's, and never will be (RFC 2606).
+const nowhere = "@invalid"
+
+func isNobody(addr string) bool { return strings.HasSuffix(strings.ToLower(addr), nowhere) }
 
 // name is how a mail is known on this channel (E4): in whichever folder it lies.
 func (d *Door) name(id string) string { return nameOf(strings.ToLower(d.cfg.Address), id) }

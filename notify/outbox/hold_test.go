@@ -185,6 +185,33 @@ func TestNoReceiptTellsTheNextAddress(t *testing.T) {
 	}
 }
 
+// A message that went on to the next address for want of a receipt does not go
+// further when the failure is reported at last, and nobody is asked to call.
+func TestALateFailureAfterTheNextAddress(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		h.door(mail)
+		var id string
+		h.door(text).on(func(_ context.Context, m channels.Outbound, _ int) (channels.Receipt, error) {
+			id = m.ID
+			return channels.Receipt{State: channels.Sent}, nil
+		})
+		box, stop := h.start(outbox.Options{Reach: reach, Receipt: func() time.Duration { return 15 * time.Minute }})
+		defer stop()
+		c := h.openCase(text, channels.SMS, "+380", true)
+		h.also(c, channels.Address{Kind: channels.Email, Handle: "a@b"})
+		h.move(c, "ready")
+		time.Sleep(20 * time.Minute)
+		h.must(box.Receipt(t.Context(), channels.Receipt{Channel: text, OutboundID: id, State: channels.Undelivered, Reason: channels.Unreachable, Code: "30003"}))
+		time.Sleep(time.Hour)
+		if got := len(h.door(mail).texts()); got != 1 {
+			t.Errorf("the mailbox got %d messages, want 1", got)
+		}
+		if got := h.events(c, casecore.Undelivered, casecore.CallWanted); !slices.Equal(got, []string{"undelivered:30003"}) {
+			t.Errorf("the case shows %q", got)
+		}
+	})
+}
+
 func TestOrderOfTheNextAddress(t *testing.T) {
 	room(t, func(t *testing.T, h *house) {
 		r := notify.Reach{Order: func() []channels.Kind { return []channels.Kind{channels.SMS, channels.Email} }, Channel: func(k channels.Kind) (string, bool) {

@@ -59,6 +59,9 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	default:
 		return nil
 	}
+	if n.Onward {
+		return nil
+	}
 	m, err := casecore.Messages.Get(tx, n.Message)
 	if err != nil {
 		return ignore(err)
@@ -76,6 +79,10 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	}
 	_, m, err = o.ledger.Retell(tx, by(), m, channel, to)
 	if err != nil {
+		return err
+	}
+	n.Onward = true
+	if err := notify.Notices.Put(tx, n); err != nil {
 		return err
 	}
 	return notify.Enlist(tx, &notify.Notice{
@@ -157,7 +164,8 @@ func conversation(tx store.Tx, m *casecore.Message) (answers []string, subject s
 		name := old.Names()
 		switch {
 		case old.Channel != m.Channel || len(name) == 0:
-		case lead == nil && old.Direction == casecore.In:
+		case old.Auto && old.Direction == casecore.In && old.From.Key() != c.To.Key(): // a bounce: the customer has never seen it
+		case lead == nil && old.Direction == casecore.In && !old.Auto:
 			lead = name[:1]
 		case len(answers) < names:
 			answers = append(answers, name[0])

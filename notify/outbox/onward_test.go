@@ -216,6 +216,13 @@ func TestMailNamesTheConversation(t *testing.T) {
 		h.answer(c, "one")
 		synctest.Wait()
 		say("in2@b")
+		h.update(func(tx store.Tx) error { // which the customer has never seen
+			_, _, err := h.ledger.Append(tx, master, c.ID, casecore.Message{
+				Direction: casecore.In, Channel: mail, ExternalID: "dsn", Auto: true, Refs: []string{"dsn@mx"},
+				From: channels.Address{Kind: channels.Email, Handle: "mailer-daemon@mx"},
+			})
+			return err
+		})
 		for i := range 20 {
 			h.answer(c, fmt.Sprint("two ", i))
 			synctest.Wait()

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -128,6 +129,53 @@ func TestUndeliveredReceipt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A provider that reports a failure before its own answer gets lost has said all
+// there is to know: the message goes on at once and is not held as uncertain.
+func TestAFailureIsKnownAlthoughTheAnswerGotLost(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		var box *outbox.Outbox
+		h.door(mail)
+		h.door(text).on(func(ctx context.Context, m channels.Outbound, _ int) (channels.Receipt, error) {
+			h.must(box.Receipt(ctx, channels.Receipt{Channel: text, OutboundID: m.ID, State: channels.Undelivered, Reason: channels.Unreachable, Code: "30003"}))
+			return channels.Receipt{}, &channels.SendError{Reason: channels.Unsure, Err: errors.New("timeout")}
+		})
+		box, stop := h.start(outbox.Options{Reach: reach})
+		defer stop()
+		c := h.openCase(text, channels.SMS, "+1", true)
+		h.also(c, channels.Address{Kind: channels.Email, Handle: "a@b"})
+		h.answer(c, "hello")
+		synctest.Wait()
+		if got := h.door(mail).texts(); !slices.Equal(got, []string{"hello"}) {
+			t.Errorf("the next address got %q", got)
+		}
+		if got := h.events(c, casecore.Undelivered); !slices.Equal(got, []string{"undelivered:30003"}) {
+			t.Errorf("the case shows %q", got)
+		}
+	})
+}
+
+// What was reported of one try says nothing of the next.
+func TestARefusalOfAnEarlierTryIsForgotten(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		var box *outbox.Outbox
+		to := channels.Address{Kind: channels.SMS, Handle: "+1"}
+		h.door(text).on(func(ctx context.Context, m channels.Outbound, try int) (channels.Receipt, error) {
+			if try == 1 {
+				h.must(box.Receipt(ctx, channels.Receipt{Channel: text, OutboundID: m.ID, State: channels.Undelivered, Reason: channels.BadAddress}))
+				return channels.Receipt{}, &channels.SendError{Reason: channels.Unreachable, Retry: true, Err: errors.New("later")}
+			}
+			return channels.Receipt{}, &channels.SendError{Reason: channels.BadContent, Err: errors.New("no")}
+		})
+		box, stop := h.start(outbox.Options{})
+		defer stop()
+		h.answer(h.openCase(text, to.Kind, to.Handle, true), "hello")
+		time.Sleep(time.Hour)
+		if n := h.only(); n.State != notify.Dead || n.Reason != string(channels.BadContent) || h.shut(to) != nil {
+			t.Errorf("notice is %s: %s, the address is shut: %v", n.State, n.Reason, h.shut(to) != nil)
+		}
+	})
 }
 
 // A receipt that proves arrival ends the retries.

@@ -28,13 +28,13 @@ func (t *turn) judge(n *notify.Notice, r *result) verdict {
 	if arrived(n.Receipt) {
 		return verdict{state: finalState(n.Receipt), receipt: r.receipt}
 	}
+	if refused(n.Receipt) && (r.err == nil || r.err.Reason == channels.Unsure) {
+		return lost(n, r.receipt)
+	}
 	if r.err == nil {
 		v := verdict{state: finalState(r.receipt.State), receipt: r.receipt}
-		if refused(n.Receipt) {
-			v.state = notify.Dead
-		}
 		if v.state == notify.Dead {
-			v.err = &channels.SendError{Reason: channels.Reason(cmp.Or(n.Reason, string(channels.Undelivered))), Code: r.receipt.Code}
+			return lost(n, r.receipt)
 		}
 		return v
 	}
@@ -58,10 +58,19 @@ func (t *turn) judge(n *notify.Notice, r *result) verdict {
 	return t.again(n, notify.Retry, e)
 }
 
+// lost ends what the provider took and reported as not delivered.
+func lost(n *notify.Notice, r channels.Receipt) verdict {
+	why := channels.Reason(cmp.Or(n.Reason, string(channels.Undelivered)))
+	return verdict{state: notify.Dead, receipt: r, err: &channels.SendError{Reason: why, Code: r.Code}}
+}
+
 // unsure decides by the channel's policy on what may have been sent.
 func (t *turn) unsure(n *notify.Notice, e *channels.SendError) verdict {
 	if arrived(n.Receipt) {
 		return verdict{state: finalState(n.Receipt)}
+	}
+	if refused(n.Receipt) {
+		return lost(n, channels.Receipt{})
 	}
 	t.count.uncertain++
 	if t.o.Doubt(n.Channel, n.To.Kind) == Hold {

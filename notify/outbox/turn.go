@@ -271,7 +271,7 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	n.Token++
 	n.Attempts++
 	if refused(n.Receipt) {
-		n.Receipt = "" // of an earlier try
+		n.Receipt, n.Refusal = "", "" // of an earlier try
 	}
 	n.Tries++
 	m, err := t.ledger.Attempted(t.tx, n.Message, casecore.Attempt{

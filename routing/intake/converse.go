@@ -8,6 +8,7 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
+	"casewire/channels"
 )
 
 // How far back a customer's cases are looked at, and how long a customer who has
@@ -36,7 +37,7 @@ func (in *Intake) converse(tx store.Tx, p *prepared, who *casecore.Customer) (pl
 		}
 	}
 	at := place{to: list[0]}
-	if p.in.Auto || !at.to.Stage.Active() || in.ledger.Now().Sub(at.to.InboundAt) < ongoing {
+	if p.in.Auto || p.called() || !at.to.Stage.Active() || in.ledger.Now().Sub(at.to.InboundAt) < ongoing {
 		return at, nil
 	}
 	for _, c := range list[1:] {
@@ -45,6 +46,12 @@ func (in *Intake) converse(tx store.Tx, p *prepared, who *casecore.Customer) (pl
 		}
 	}
 	return at, nil
+}
+
+// called says that the message stands for a call: that proves nothing of whether
+// texts arrive at the number, and there is no use in asking what it was about.
+func (p *prepared) called() bool {
+	return p.in.Facts["call"] != "" && (p.in.From.Kind == channels.SMS || p.in.From.Kind == channels.Voice)
 }
 
 // fresh says that the customer wished for a new case, which is thereby fulfilled.

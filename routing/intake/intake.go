@@ -187,7 +187,7 @@ func (in *Intake) identify(tx store.Tx, p *prepared, m *casecore.Message) (*case
 		i.Lines++
 		m.Line = i.Lines
 	}
-	heard := !p.in.Auto && i.Heard(in.ledger.Now())
+	heard := !p.in.Auto && !p.called() && i.Heard(in.ledger.Now())
 	if hosted || heard || i.Version == 0 {
 		return c, casecore.Identities.Put(tx, i)
 	}

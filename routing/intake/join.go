@@ -40,7 +40,11 @@ func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place,
 			return at, err
 		}
 		for _, c := range list {
-			if (c.Customer == who.ID || p.in.Report) && (in.joinable(c) || p.in.Auto) {
+			own, err := speaks(tx, p, who, c)
+			if err != nil {
+				return at, err
+			}
+			if own && (in.joinable(c) || p.in.Auto) {
 				return place{to: c}, nil
 			}
 			if at.linked == "" {
@@ -53,6 +57,36 @@ func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place,
 	}
 	return in.converse(tx, p, who)
 }
+
+// speaks says whether the sender of the message may speak in the case: its customer,
+// or a provider that reports on a message of ours. Who only has answers sent to the
+// customer is not the customer, unless they have been in the case before: such an
+// address costs less to name than a sender's to forge (E7).
+func speaks(tx store.Tx, p *prepared, who *casecore.Customer, c *casecore.Case) (bool, error) {
+	if p.in.Report || c.Customer != who.ID || p.in.Writer.Handle == "" {
+		return p.in.Report || c.Customer == who.ID, nil
+	}
+	writer, _, err := known(tx, p.in.Writer)
+	if err == nil && writer.ID == who.ID {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	r := store.Range{Index: "case", Prefix: store.Under(c.ID), Limit: writers}
+	for m, err := range casecore.Messages.Scan(tx, r) {
+		if err != nil {
+			return false, err
+		}
+		if m.Writer.Handle != "" && m.Writer.Key() == p.in.Writer.Key() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// writers is how many messages of a case are asked who wrote them.
+const writers = 50
 
 // copied returns the case of another copy of the message, which came in through
 // another of our addresses.
@@ -103,6 +137,9 @@ func mentioned(tx store.Tx, p *prepared) ([]*casecore.Case, error) {
 func casesOf(tx store.Tx, p *prepared, names []string, ok func(*casecore.Message) bool) ([]*casecore.Case, error) {
 	var out []*casecore.Case
 	for _, name := range names[:min(len(names), 4*candidates)] {
+		if len(out) >= 8*candidates {
+			break // whoever knows many names may have sent many messages of each
+		}
 		list, err := named(tx, casecore.RefKey(p.in.From.Kind, name))
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,87 @@ func TestWhatAMailMayClaim(t *testing.T) {
 			}
 			if !test.joins && h.get(first).Messages != 1 {
 				t.Error("the claimed case was written to")
+			}
+		})
+	}
+}
+
+// Who writes from one address and has answers sent to the customer's is not the
+// customer, whatever thread they know (E7, E8); who always writes so, is.
+func TestAReplyToIsNoSender(t *testing.T) {
+	const own, eve = "olena@mail.test", "eve@mail.test"
+	written := func(writer, id string) channels.Inbound {
+		m := mail(own, id, "washing machine", "text")
+		if writer != "" {
+			m.Writer = channels.Address{Kind: channels.Email, Handle: writer}
+		}
+		return m
+	}
+	for _, test := range []struct {
+		name          string
+		first, second string
+		joins         bool
+	}{
+		{"a stranger in the customer's thread", "", eve, false},
+		{"another stranger than the one before", "form@partner.test", eve, false},
+		{"the customer's other mail program", "Olena@phone.test", "olena@phone.test", true},
+		{"the customer after a form", "form@partner.test", "", true},
+		{"another address of the customer", "", "office@mail.test", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := open(t)
+			first := h.take(written(test.first, "1@mail")).Case
+			h.update(func(tx store.Tx) error {
+				a := channels.Address{Kind: channels.Email, Handle: "office@mail.test"}
+				return casecore.Identities.Put(tx, &casecore.Identity{
+					Meta: store.Meta{ID: casecore.IdentityID(a)}, Address: a, Customer: first.Customer,
+				})
+			})
+			for i, claim := range []func(*channels.Inbound){
+				func(m *channels.Inbound) { m.Case = first.CaseNumber() },
+				func(m *channels.Inbound) { m.Answers = []string{"1@mail"} },
+				func(m *channels.Inbound) { m.Mentions = []string{"1@mail"} },
+			} {
+				m := written(test.second, string(rune('a'+i))+"@mail")
+				claim(&m)
+				res := h.take(m)
+				if res.New == test.joins {
+					t.Errorf("claim %d: new case: %v", i, res.New)
+				}
+				if !test.joins && res.Case.Linked != first.CaseNumber() {
+					t.Errorf("claim %d: linked to %q", i, res.Case.Linked)
+				}
+			}
+		})
+	}
+}
+
+// Mail programs write one address in more than one way.
+func TestLettersInCapitalsAreTheSameSender(t *testing.T) {
+	h := open(t)
+	first := h.take(mail("Olena.K@mail.test", "1@mail", "x", "hello")).Case
+	reply := mail("olena.k@mail.test", "2@mail", "x", "and?")
+	reply.Answers = []string{"1@mail"}
+	if res := h.take(reply); res.New || res.Case.Customer != first.Customer {
+		t.Errorf("the customer's own answer opened %s", res.Case.CaseNumber())
+	}
+	if first.To.Handle != "Olena.K@mail.test" {
+		t.Errorf("answers go to %q", first.To.Handle)
+	}
+}
+
+// A message that fits the limits of its parts fits the store, too: the door would
+// otherwise offer it again and again.
+func TestWhatIsLongInTheStoreIsTaken(t *testing.T) {
+	for name, fill := range map[string]string{"quotes": `"`, "controls": "\x01", "separators": "\u2028", "markup": "<"} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			m := mail("olena@mail.test", "1@mail", "x", strings.Repeat(fill, 199_000/len(fill))+".")
+			m.Body.Quoted = strings.Repeat(fill, 199_000/len(fill))
+			m.Body.HTML = strings.Repeat(fill, 299_000/len(fill))
+			res := h.take(m)
+			if res.Message.Body.Text == "" || res.Message.Broken == "" && res.Message.Body.HTML == "" {
+				t.Errorf("text of %d bytes, broken %q", len(res.Message.Body.Text), res.Message.Broken)
 			}
 		})
 	}

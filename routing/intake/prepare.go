@@ -25,6 +25,10 @@ const (
 	maxFacts   = 32
 	maxFact    = 500 // bytes of one value
 	maxSource  = 64 << 20
+
+	// All texts as a document of the store spells them, where some characters take
+	// six times their bytes. The rest of the document needs less than a quarter.
+	maxSpelled = store.MaxBody / 4 * 3
 )
 
 // prepared is a message made ready outside the transaction, where work is cheap.
@@ -51,7 +55,7 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 	}
 	in.route(p, in.facts(p, attributes))
 	p.message = casecore.Message{
-		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From,
+		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From, Writer: p.in.Writer,
 		Auto: m.Auto, Body: p.in.Body, Source: source, Broken: p.in.Broken, SentAt: m.SentAt,
 		Refs: m.Refs, Topic: m.Topic, Copy: m.Copy, Replaces: m.Replaces,
 	}
@@ -75,8 +79,30 @@ func (p *prepared) clean() {
 		b.HTML = ""
 		p.flag("the HTML part is longer than 300 KB and was left out")
 	}
+	if b.HTML != "" && spelled(b.Text)+spelled(b.Quoted)+spelled(b.HTML) > maxSpelled {
+		b.HTML = ""
+		p.flag("the HTML part is too long to be kept beside the text and was left out")
+	}
+	if spelled(b.Text)+spelled(b.Quoted) > maxSpelled {
+		b.Quoted = "" // as above
+	}
 	b.Subject = oneLine(b.Subject, maxSubject)
 	p.in.From.Name = oneLine(p.in.From.Name, maxSubject)
+	p.in.Writer.Name = oneLine(p.in.Writer.Name, maxSubject)
+}
+
+// spelled is how many bytes s takes in JSON, or a little more.
+func spelled(s string) int {
+	n := len(s) + 3*strings.Count(s, "\u2028") + 3*strings.Count(s, "\u2029")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"', c == '\\', c == '\n', c == '\t', c == '\r':
+			n++
+		case c < ' ', c == 0x7f:
+			n += 5
+		}
+	}
+	return n
 }
 
 func (p *prepared) flag(why string) {

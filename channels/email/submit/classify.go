@@ -84,6 +84,10 @@ const (
 // refused says what follows from a server's answer.
 func refused(s stage, r *smtp.SMTPError) *channels.SendError {
 	e := &channels.SendError{Code: code(r), Err: fmt.Errorf("%s: the server says: %s", strings.TrimSpace(string(s)), sanitise(r.Message))}
+	// A stranger chooses their address, and must not thereby choose what follows.
+	plain := *r
+	plain.Message = addressShape.ReplaceAllString(r.Message, " ")
+	r = &plain
 	if speaksOfRate(r) {
 		e.Reason, e.Retry, e.RetryAfter = channels.Throttled, true, pause(r)
 		return e
@@ -94,6 +98,7 @@ func refused(s stage, r *smtp.SMTPError) *channels.SendError {
 	}
 	e.Reason = permanent(s, r)
 	e.Retry = e.Reason == channels.Misset
+	e.Recipient = e.Reason == channels.Unreachable // others can be reached
 	return e
 }
 
@@ -130,7 +135,7 @@ func speaksOfRate(r *smtp.SMTPError) bool {
 	if is(r, 7, 28) || is(r, 4, 5) && r.Code >= 500 {
 		return true
 	}
-	if isFull(r) || is(r, 3, 4) || r.Code == 535 {
+	if isFull(r) || is(r, 1) || is(r, 3, 4) || r.Code == 535 {
 		return false
 	}
 	return rateWords.MatchString(r.Message)
@@ -203,7 +208,7 @@ func permanentRcpt(r *smtp.SMTPError, sender bool) channels.Reason {
 		if sender {
 			return channels.Misset
 		}
-		return channels.BadContent
+		return channels.Unreachable // by a policy, before a word of the mail was seen
 	case sender:
 		return channels.Misset
 	case r.Code == 550, r.Code == 551, r.Code == 553, r.Code == 501, r.Code == 513, r.Code == 556:

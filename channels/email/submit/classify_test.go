@@ -67,8 +67,13 @@ func TestRepliesAreUnderstood(t *testing.T) {
 		{"RCPT", "550 5.1.8 Sender address rejected: Domain not found", mis, true, 0},
 		{"RCPT", "554 5.7.1 Relay access denied", mis, true, 0},
 		{"RCPT", "530 5.7.1 Authentication required", mis, true, 0},
-		{"RCPT", "550 5.7.1 You are not allowed to send to this group", cont, false, 0},
-		{"RCPT", "554 5.7.1 Service unavailable; blocked", cont, false, 0},
+		{"RCPT", "550 5.7.1 You are not allowed to send to this group", un, false, 0},
+		{"RCPT", "554 5.7.1 Service unavailable; blocked", un, false, 0},
+		// What the recipient is called must not pass for a word of the server's.
+		{"RCPT", "550 5.1.1 <daily.rate@mail.test>: User unknown", addr, false, 0},
+		{"RCPT", "550 relay@mail.test: no such user", addr, false, 0},
+		{"RCPT", "450 <hourly@mail.test>: try later", un, true, 0},
+		{"RCPT", "550 5.1.2 daily.test: host not found", addr, false, 0},
 		{"RCPT", "drop", un, true, 0},
 		{"DATA", "451 4.3.0 Local error", un, true, 0},
 		{"DATA", "421 4.7.0 Too many messages", th, true, ratePause},
@@ -92,6 +97,9 @@ func TestRepliesAreUnderstood(t *testing.T) {
 			se := reasonOf(t, err)
 			if se.Reason != c.want || se.Retry != c.retry || se.RetryAfter != c.after {
 				t.Errorf("%s, retry %t after %s; want %s, %t, %s (%v)", se.Reason, se.Retry, se.RetryAfter, c.want, c.retry, c.after, se)
+			}
+			if se.Reason == un && !se.Retry && !se.Recipient {
+				t.Error("a refusal for good of one recipient counts against the channel")
 			}
 			if c.reply != "drop" && !strings.HasPrefix(se.Code, c.reply[:3]) {
 				t.Errorf("code %q", se.Code)
