@@ -3,6 +3,7 @@ package casecore
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"casewire/casecore/store"
 	"casewire/channels"
@@ -16,9 +17,10 @@ var ErrNotMovable = errors.New("only what the customer wrote can be moved to ano
 
 // Refile moves one message of the customer to another of their cases, for when it
 // was filed under the wrong one. Whoever works on the case that has it may; moving
-// it back is the undo. A closed case is reopened by it.
+// it back is the undo, which whoever moved it may as long as nobody else has
+// touched that case. A closed case is reopened by it.
 func (l *Ledger) Refile(tx store.Tx, by Actor, message, to string) (*Case, *Message, error) {
-	m, from, err := l.movable(tx, by, message)
+	m, from, err := l.movable(tx, by, message, to)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +54,7 @@ func (l *Ledger) Refile(tx store.Tx, by Actor, message, to string) (*Case, *Mess
 
 // RefileNew is Refile to a new case made of a draft.
 func (l *Ledger) RefileNew(tx store.Tx, by Actor, message string, d Draft) (*Case, *Message, error) {
-	m, from, err := l.movable(tx, by, message)
+	m, from, err := l.movable(tx, by, message, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,19 +79,54 @@ func (l *Ledger) RefileNew(tx store.Tx, by Actor, message string, d Draft) (*Cas
 	return c, m, errors.Join(Cases.Put(tx, c), l.leave(tx, by, from, c, m))
 }
 
-func (l *Ledger) movable(tx store.Tx, by Actor, message string) (*Message, *Case, error) {
+// movable returns the message and the case that has it, when it may go to another
+// one; to is its id, or empty for a new one.
+func (l *Ledger) movable(tx store.Tx, by Actor, message, to string) (*Message, *Case, error) {
 	m, err := Messages.Get(tx, message)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := l.load(tx, by, m.Case, VerbWork, Guard{})
+	c, err := Cases.Get(tx, m.Case)
 	if err != nil {
 		return nil, nil, err
+	}
+	if refused := Authorize(by, VerbWork, c); refused != nil {
+		undo, err := undoes(tx, by, c, m, to)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !undo {
+			return nil, nil, refused
+		}
 	}
 	if m.Direction != In {
 		return nil, nil, ErrNotMovable
 	}
 	return m, c, nil
+}
+
+// undoes says that to take m out of c again is to undo what the same actor did,
+// and that no other person has done anything in c since.
+func undoes(tx store.Tx, by Actor, c *Case, m *Message, to string) (bool, error) {
+	if to == "" || by.ID == "" {
+		return false, nil
+	}
+	back, err := Cases.Get(tx, to)
+	if err != nil {
+		return false, err
+	}
+	for e, err := range Events.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID), Reverse: true, Limit: 50}) {
+		if err != nil {
+			return false, err
+		}
+		if e.Message == m.ID && e.From == back.CaseNumber() && (e.Kind == Refiled || e.Kind == Opened) {
+			return e.Actor == by.ID, nil
+		}
+		if e.Actor != by.ID && !strings.HasPrefix(e.Actor, System("").ID) {
+			return false, nil
+		}
+	}
+	return false, nil
 }
 
 // leave records on the case that had the message where it went.

@@ -50,9 +50,13 @@ func browserAxe(t *testing.T, c *centre, web *chromium) {
 	maja.answers("Good morning, we have a look at once.")
 	maja.sees(`$(".message.is-out .delivery summary")`)
 	maja.passes(axe, "a case")
+	maja.clicks(`$(".move-ask summary")`)
+	maja.passes(axe, "what a status tells the customer")
 	maja.opens("/desk/mine")
 	maja.isLive()
 	maja.passes(axe, "my cases")
+	maja.opens("/desk/notices")
+	maja.passes(axe, "what was not delivered")
 	maja.opens("/desk/settings")
 	maja.passes(axe, "the settings")
 

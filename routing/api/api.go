@@ -43,6 +43,19 @@ type Parts struct {
 	Opener   Opener
 	Policies Policies
 	Channels Health
+	Post     desk.Post
+	// Refile puts a customer's message under another of their cases, named by its
+	// number, or under a "new" one. casecore.ErrNotTheirs says that they have none
+	// of that number.
+	Refile func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error)
+	// Link makes an address by which the case's customer adds a chat with us, once;
+	// empty when no channel has any.
+	Link func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
+	// Dial calls the case's customer from the actor's own phone. identity is one of
+	// their addresses, empty: the best known. also is written once the call is being
+	// made. Errors are, besides those of rights: casecore.ErrNoNumber,
+	// *casecore.OnCall, desk.ErrNoPhone and *desk.NoCall.
+	Dial func(ctx context.Context, by casecore.Actor, number, identity string, also desk.Also) error
 }
 
 // Board shows the waiting cases of queues (*desk.Board).
@@ -140,6 +153,8 @@ func (p Parts) check() error {
 		"Store": p.Store == nil, "Work": p.Work == nil, "Board": p.Board == nil, "Staff": p.Staff == nil,
 		"Gate": p.Gate == nil, "Flow": p.Flow == nil, "Router": p.Router == nil, "Files": p.Files == nil,
 		"Opener": p.Opener == nil, "Policies": p.Policies == nil, "Channels": p.Channels == nil,
+		"Post": p.Post == nil, "Refile": p.Refile == nil, "Link": p.Link == nil,
+		"Dial": p.Dial == nil,
 	} {
 		if missing {
 			errs = append(errs, fmt.Errorf("api: part %s is missing", name))
@@ -154,6 +169,9 @@ func (a *API) operations() error {
 	a.sessionOperations(r)
 	a.caseOperations(r)
 	a.workOperations(r)
+	a.reachOperations(r)
+	a.dialOperations(r)
+	a.noticeOperations(r)
 	a.fileOperations(r)
 	a.queueOperations(r)
 	a.customerOperations(r)

@@ -37,10 +37,19 @@ type Case struct {
 	Messages    int64             `json:"messages" doc:"How many there are."`
 	Waiting     bool              `json:"waiting" doc:"The customer's word is the last."`
 	Broken      bool              `json:"broken" doc:"Opened by a message that could not be read in full."`
+	Call        *Call             `json:"call,omitempty" doc:"Somebody must call the customer: no message reaches them."`
 	Linked      string            `json:"linked,omitempty" doc:"Number of the case that its first message claimed to answer, in other hands."`
 	Trace       Trace             `json:"trace" doc:"Why it is in its queue."`
 	Version     uint64            `json:"version" doc:"For If-Match: \"v\" and this number, quoted."`
 	ClaimNo     int64             `json:"claim_no" doc:"Number of the claim under which it is held."`
+}
+
+// Call is the task to call a customer whom no message reaches.
+type Call struct {
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason" doc:"Why the last message did not arrive."`
+	Message string    `json:"message,omitempty" doc:"Id of what should be told."`
+	Tries   int       `json:"tries" doc:"Calls that nobody answered."`
 }
 
 // Trace says why a case is where it is.
@@ -91,6 +100,8 @@ type Message struct {
 	HTML      string             `json:"html,omitempty" doc:"A mail as it was formatted, made safe to show: without scripts, forms, style sheets and pictures from elsewhere. What src=\"cid:x\" shows is the file with that cid, of this message or an earlier one. The source has it as received."`
 	Files     []File             `json:"files"`
 	Versions  []Version          `json:"versions,omitempty" doc:"What it said before its sender edited it, oldest first."`
+	CopyOf    string             `json:"copy_of,omitempty" doc:"Id of the same message, which came on another of our channels first."`
+	Instead   string             `json:"instead,omitempty" doc:"Id of the message that did not arrive, of which this is a repeat elsewhere."`
 	Delivery  *Delivery          `json:"delivery,omitempty"`
 	Broken    string             `json:"broken,omitempty" doc:"Why it could not be read in full."`
 	Source    string             `json:"source,omitempty" doc:"Where to get it as received."`
@@ -122,7 +133,7 @@ type Version struct {
 
 // Delivery is how an outbound message fares.
 type Delivery struct {
-	State    channels.State `json:"state"`
+	State    channels.State `json:"state" enum:"queued,sending,uncertain,sent,delivered,read,undelivered,failed,cancelled" doc:"Cancelled: it was taken back before it went out."`
 	At       time.Time      `json:"at"`
 	Attempts []Attempt      `json:"attempts"`
 }
@@ -141,16 +152,20 @@ type Attempt struct {
 // Event is one entry of a case's timeline.
 type Event struct {
 	Seq     int64              `json:"seq" doc:"Within the case, from 1."`
-	Kind    casecore.EventKind `json:"kind"`
+	Kind    casecore.EventKind `json:"kind" enum:"opened,received,answered,told,noted,claimed,released,transferred,assigned,status,reopened,edited,undelivered,revised,refiled,asked,call_wanted,calling,called,call_in,bound,shut,unshut"`
 	At      time.Time          `json:"at"`
 	Actor   Person             `json:"actor"`
-	From    string             `json:"from,omitempty" doc:"The queue, operator or status before."`
-	To      string             `json:"to,omitempty" doc:"The queue, operator or status after."`
+	From    string             `json:"from,omitempty" doc:"The queue, operator or status before; of a refiled message, the number of the case that it came from."`
+	To      string             `json:"to,omitempty" doc:"The queue, operator, status, reason, outcome or kind of address after; of a refiled message, the number of the case that it went to."`
 	ToName  string             `json:"to_name,omitempty"`
 	ClaimNo int64              `json:"claim_no,omitempty"`
 	Reason  string             `json:"reason,omitempty"`
 	Trace   *Trace             `json:"trace,omitempty"`
-	Message *Message           `json:"message,omitempty" doc:"What was written."`
+	Choices []string           `json:"choices,omitempty" doc:"What the customer may answer with."`
+	Call    string             `json:"call,omitempty" doc:"Id of a call made through us: the same for calling and called."`
+	Code    string             `json:"code,omitempty" doc:"The provider's, of a call that failed."`
+	Seconds int64              `json:"seconds,omitempty" doc:"How long they spoke."`
+	Message *Message           `json:"message,omitempty" doc:"What was written, while the case has it."`
 }
 
 func caseOf(c *casecore.Case) Case {
@@ -160,8 +175,15 @@ func caseOf(c *casecore.Case) Case {
 		CustomerID: c.Customer, Channel: c.Channel, ChannelKind: string(c.To.Kind), Lang: c.Lang,
 		ReceivedAt: c.Received.UTC(), UpdatedAt: c.Updated.UTC(), StatusAt: c.StatusAt.UTC(),
 		DueAt: moment(c.DueAt), ClosedAt: moment(c.ClosedAt), InboundAt: moment(c.InboundAt),
-		Messages: c.Messages, Waiting: c.Waiting, Broken: c.Broken, Linked: c.Linked, Trace: traceOf(c.Trace), Version: c.Version, ClaimNo: c.ClaimNo,
+		Messages: c.Messages, Waiting: c.Waiting, Broken: c.Broken, Linked: c.Linked, Call: callOf(c.Call), Trace: traceOf(c.Trace), Version: c.Version, ClaimNo: c.ClaimNo,
 	}
+}
+
+func callOf(t *casecore.Call) *Call {
+	if t == nil {
+		return nil
+	}
+	return &Call{Since: t.Since.UTC(), Reason: t.Reason, Message: t.Message, Tries: t.Tries}
 }
 
 func traceOf(t casecore.Trace) Trace {
@@ -185,7 +207,7 @@ func messageOf(c *casecore.Case, m *casecore.Message) Message {
 		ID: m.ID, Seq: m.Seq, Direction: m.Direction, Channel: m.Channel, From: addressOf(m.From), To: addressOf(m.To),
 		Author: person(m.Author, m.AuthorName), Auto: m.Auto, Template: m.Template, Subject: m.Body.Subject, Text: m.Body.Text,
 		Quoted: m.Body.Quoted, HTML: safe(m.Body.HTML),
-		Files: []File{}, Broken: m.Broken, At: m.At.UTC(), SentAt: moment(m.SentAt),
+		Files: []File{}, CopyOf: m.CopyOf, Instead: m.Instead, Broken: m.Broken, At: m.At.UTC(), SentAt: moment(m.SentAt),
 	}
 	for _, v := range m.Versions {
 		out.Versions = append(out.Versions, Version{Text: v.Body.Text, Until: v.At.UTC()})
@@ -221,12 +243,16 @@ func safe(received string) string {
 
 func eventOf(c *casecore.Case, e *casecore.Event, m *casecore.Message) Event {
 	out := Event{Seq: e.Seq, Kind: e.Kind, At: e.At.UTC(), Actor: Person{ID: e.Actor, Name: e.ActorName},
-		From: e.From, To: e.To, ToName: e.ToName, ClaimNo: e.ClaimNo, Reason: e.Reason}
+		From: e.From, To: e.To, ToName: e.ToName, ClaimNo: e.ClaimNo, Reason: e.Reason,
+		Call: e.Call, Code: e.Code, Seconds: e.Seconds}
 	if e.Trace != nil {
 		t := traceOf(*e.Trace)
 		out.Trace = &t
 	}
-	if m != nil {
+	for _, o := range e.Choices {
+		out.Choices = append(out.Choices, o.Label)
+	}
+	if m != nil && m.Case == c.ID { // elsewhere it may be in other hands
 		v := messageOf(c, m)
 		out.Message = &v
 	}

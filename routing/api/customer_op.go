@@ -27,6 +27,7 @@ type Customer struct {
 
 // KnownAddress is an address of a customer.
 type KnownAddress struct {
+	ID       string        `json:"id" doc:"For operations on this address."`
 	Kind     channels.Kind `json:"kind"`
 	Handle   string        `json:"handle"`
 	Name     string        `json:"name,omitempty"`
@@ -102,7 +103,7 @@ func (a *API) customerOperations(r *registrar) {
 func customerOf(k *casecore.Customer, ids []*casecore.Identity) Customer {
 	out := Customer{ID: k.ID, Name: k.Name, Lang: k.Lang, TimeZone: k.Zone, Attributes: filled(k.Attributes), Addresses: []KnownAddress{}, Version: k.Version}
 	for _, i := range ids {
-		known := KnownAddress{Kind: i.Address.Kind, Handle: i.Address.Handle, Name: i.Address.Name, Verified: i.Verified}
+		known := KnownAddress{ID: i.ID, Kind: i.Address.Kind, Handle: i.Address.Handle, Name: i.Address.Name, Verified: i.Verified}
 		if s := i.Shut; s != nil {
 			known.Shut = &Shut{Reason: s.Reason, Code: s.Code, Channel: s.Channel, At: s.At.UTC()}
 		}

@@ -84,7 +84,7 @@ func checkParameters(r *http.Request) *Problem {
 			}
 		}
 	}
-	for _, name := range []string{"number", "id", "message"} {
+	for _, name := range []string{"number", "id", "message", "identity"} {
 		if why := badText(r.PathValue(name), ""); why != "" {
 			faults = append(faults, parameter(name, why))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,6 +29,7 @@ import (
 	"casewire/routing/access"
 	"casewire/routing/api"
 	"casewire/routing/desk"
+	"casewire/routing/desk/desktest"
 	"casewire/routing/intake"
 )
 
@@ -39,21 +41,24 @@ const password = "correct horse battery"
 
 // house is the API over the real rooms, on a real server.
 type house struct {
-	t      testing.TB
-	url    string
-	store  *sqlite.Store
-	staff  *staff.Directory
-	ledger *casecore.Ledger
-	work   *desk.Work
-	board  *desk.Board
-	files  casecore.Files
-	policy *policies
-	parts  api.Parts
-	log    *syncBuffer
-	tokens map[string]string // bearer by who
-	ids    map[string]casecore.Actor
-	seen   *sync.Map // routes that Observe was told of
-	no     int
+	t       testing.TB
+	url     string
+	store   *sqlite.Store
+	staff   *staff.Directory
+	ledger  *casecore.Ledger
+	work    *desk.Work
+	board   *desk.Board
+	files   casecore.Files
+	policy  *policies
+	post    *desktest.Post
+	parts   api.Parts
+	log     *syncBuffer
+	tokens  map[string]string // bearer by who
+	ids     map[string]casecore.Actor
+	seen    *sync.Map // routes that Observe was told of
+	no      int
+	noBot   bool  // there is no bot whose links open a chat
+	refused error // that whoever asks for a call gets; nil: it is made
 }
 
 type syncBuffer struct {
@@ -129,11 +134,28 @@ func newHouse(t testing.TB) *house {
 	h.staff = staff.New(st, staff.Options{Log: log})
 	h.work = desk.NewWork(st, h.ledger, router, h.staff)
 	h.board = desk.NewBoard(st, router, desk.BoardOptions{})
+	h.post = &desktest.Post{Store: st}
+	in := intake.New(st, h.ledger, router, blobs, intake.Options{})
 	h.policy = &policies{revision: 1, document: "queues: []\n"}
 	h.parts = api.Parts{
 		Store: st, Work: h.work, Board: h.board, Staff: h.staff, Gate: access.New(h.staff, access.Options{}),
 		Flow: getFlow, Router: router, Files: h.files, Policies: h.policy, Channels: health{},
-		Opener: counter{intake.New(st, h.ledger, router, blobs, intake.Options{})},
+		Opener: counter{in}, Post: h.post,
+		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
+			c, err := in.Refile(ctx, by, message, to)
+			if errors.Is(err, intake.ErrNoCase) {
+				return nil, fmt.Errorf("%w: %w", casecore.ErrNotTheirs, err)
+			}
+			return c, err
+		},
+		Link: func(ctx context.Context, by casecore.Actor, number string) (string, error) {
+			token, err := h.work.Tie(ctx, by, number)
+			if err != nil || h.noBot {
+				return "", err
+			}
+			return "https://t.me/orbita_bot?start=" + token, nil
+		},
+		Dial: h.dial,
 	}
 	a, err := api.New(h.parts, api.Options{Log: log, Version: "test", MaxFile: 10 << 20, Observe: func(route, method string, status int, _ time.Duration) {
 		h.seen.Store(fmt.Sprint(method, " ", route, " ", status), true)

@@ -37,6 +37,8 @@ var rights = map[string]right{
 	"open-case": signedIn, "list-cases": signedIn, "get-case": signedIn, "get-timeline": signedIn,
 	"claim-case": signedIn, "release-case": signedIn, "transfer-case": signedIn, "assign-case": signedIn,
 	"move-case": signedIn, "answer-case": signedIn, "note-case": signedIn, "edit-case": signedIn,
+	"call-customer": signedIn, "called-customer": signedIn, "refile-message": signedIn, "link-customer": signedIn, "reopen-address": signedIn,
+	"list-notices": signedIn, "send-notice": signedIn, "cancel-notice": signedIn, "resend-notice": signedIn, "handle-notice": signedIn,
 	"upload-file": signedIn, "get-file": signedIn, "get-source": signedIn,
 	"list-queues": signedIn, "list-cards": signedIn, "take-next": signedIn,
 	"list-customers": signedIn, "create-customer": signedIn, "get-customer": signedIn, "change-customer": signedIn,

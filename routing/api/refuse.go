@@ -94,8 +94,14 @@ func (a *API) refuseCase(err error) *Problem {
 		}
 		return invalid(at(path, i.Msg+"; "+i.Mend))
 	}
-	if errors.Is(err, casecore.ErrNoAddress) {
+	if l, ok := errors.AsType[*desk.Late](err); ok {
+		return problem("late", l.Error())
+	}
+	switch {
+	case errors.Is(err, casecore.ErrNoAddress):
 		return problem("no_address", err.Error())
+	case errors.Is(err, casecore.ErrWish):
+		return problem("wish", err.Error())
 	}
 	return nil
 }

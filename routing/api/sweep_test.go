@@ -15,7 +15,9 @@ import (
 
 	"casewire/casecore"
 	"casewire/casecore/store"
+	"casewire/channels"
 	"casewire/routing/api"
+	"casewire/routing/desk"
 )
 
 var update = flag.Bool("update", false, "write testdata/openapi.json anew")
@@ -54,7 +56,7 @@ func (h *house) document() document {
 func (h *house) everyOperation(do func(id, method, path string)) {
 	for path, item := range h.document().Paths {
 		for method, op := range item {
-			full := strings.NewReplacer("{number}", "CW-000001", "{id}", "x", "{message}", "x", "{n}", "1").Replace(api.Prefix + path)
+			full := strings.NewReplacer("{number}", "CW-000001", "{id}", "x", "{message}", "x", "{identity}", "x", "{n}", "1").Replace(api.Prefix + path)
 			do(op.ID, strings.ToUpper(method), full)
 		}
 	}
@@ -156,6 +158,9 @@ func TestNoCanaryBeforeTheClaim(t *testing.T) {
 	view, err := h.work.Read(t.Context(), h.ids["susan"], waiting.CaseNumber())
 	h.must(err)
 	msg, customer := view.Messages[0].ID, waiting.Customer
+	for _, c := range []*casecore.Case{waiting, foreign} {
+		h.post.Add(desk.Notice{ID: "of-" + c.CaseNumber(), Case: c.CaseNumber(), State: "dead", Open: true, Reason: canary, To: channels.Address{Kind: channels.SMS, Handle: canary}})
+	}
 	leak := func(a *answer) {
 		t.Helper()
 		all := string(a.body)
@@ -172,16 +177,24 @@ func TestNoCanaryBeforeTheClaim(t *testing.T) {
 			"/cases?customer=" + customer, "/cases?customer=" + foreign.Customer, "/cases?assignee=" + "clara",
 			"/cases/" + c, "/cases/" + c + "/timeline", "/cases/" + c + "/files/" + msg + "/1", "/cases/" + c + "/messages/" + msg + "/source",
 			"/customers", "/customers?name=Ivan", "/customers/" + customer, "/customers/" + foreign.Customer,
-			"/queues", "/queues/phones/cards", "/queues/tv/cards", "/operators", "/me",
+			"/queues", "/queues/phones/cards", "/queues/tv/cards", "/operators", "/me", "/notices", "/notices?state=dead", "/notices?case=" + c,
 		} {
 			leak(h.as("anna", "GET", api.Prefix+path, nil))
 		}
 		for path, body := range map[string]m{
 			"/release": {"claim_no": 1}, "/transfer": {"queue": "tv", "claim_no": 1}, "/assign": {"operator": "anna", "claim_no": 1},
 			"/status": {"to": "ready", "claim_no": 1}, "/messages": {"text": "x", "claim_no": 1}, "/notes": {"text": "x"},
+			"/called": {"outcome": "reached"}, "/messages/" + msg + "/refile": {"to": "new"},
 		} {
 			leak(h.as("anna", "POST", api.Prefix+"/cases/"+c+path, body))
 		}
+		for _, verb := range []string{"send", "cancel", "resend", "handled"} {
+			a := h.as("anna", "POST", api.Prefix+"/notices/of-"+c+"/"+verb, nil)
+			leak(a)
+			a.problem(404, "not_found")
+		}
+		leak(h.as("anna", "POST", api.Prefix+"/cases/"+c+"/link", nil))
+		leak(h.as("anna", "POST", api.Prefix+"/cases/"+c+"/call", nil))
 		leak(h.as("anna", "PATCH", api.Prefix+"/cases/"+c, m{"subject": "mine", "claim_no": 1}))
 		leak(h.as("anna", "PATCH", api.Prefix+"/customers/"+customer, m{"name": "mine"}))
 	}
@@ -271,7 +284,10 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 			{"move", "POST", "/cases/ID/status", m{"to": "ready", "claim_no": 1}},
 			{"stale move", "POST", "/cases/ID/status", m{"to": "ready", "claim_no": 77}},
 			{"answer", "POST", "/cases/ID/messages", m{"text": "x", "claim_no": 1}}, {"note", "POST", "/cases/ID/notes", m{"text": "x"}},
-			{"edit", "PATCH", "/cases/ID", m{"subject": "x", "claim_no": 1}},
+			{"edit", "PATCH", "/cases/ID", m{"subject": "x", "claim_no": 1}}, {"notices", "GET", "/notices?case=ID", nil},
+			{"called", "POST", "/cases/ID/called", m{"outcome": "reached"}}, {"call", "POST", "/cases/ID/call", nil}, {"link", "POST", "/cases/ID/link", nil},
+			{"refile", "POST", "/cases/ID/messages/" + foreignMessage + "/refile", m{"to": "new"}},
+			{"reopen", "POST", "/cases/ID/addresses/" + casecore.IdentityID(foreign.To) + "/reopen", nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				h := *h
@@ -305,7 +321,7 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 // states that matter.
 func TestRoleByVerb(t *testing.T) {
 	type row struct{ own, other, waiting int }
-	const no, ok, made = 404, 200, 201
+	const no, ok, made, taken = 404, 200, 201, 202
 	// own: held by this actor; other: held by boris; waiting: unclaimed.
 	table := map[string]map[string]row{
 		"read":     {"anna": {ok, ok, 403}, "quentin": {ok, ok, 403}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
@@ -316,6 +332,12 @@ func TestRoleByVerb(t *testing.T) {
 		"edit":     {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"transfer": {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"assign":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"called":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"call":     {"anna": {taken, 409, 409}, "quentin": {taken, 409, 409}, "clara": {taken, no, no}, "susan": {taken, taken, taken}, "admin": {taken, taken, taken}, "program": {taken, taken, taken}},
+		"link":     {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"refile":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"reopen":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"send":     {"anna": {ok, 409, no}, "quentin": {ok, 409, no}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"release":  {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 	}
 	h := newHouse(t)
@@ -333,6 +355,19 @@ func TestRoleByVerb(t *testing.T) {
 			return h.as(who, "POST", at+"/claim", nil)
 		case "note":
 			return h.as(who, "POST", at+"/notes", m{"text": "a note"})
+		case "called":
+			return h.as(who, "POST", at+"/called", m{"outcome": "no_answer"})
+		case "call":
+			return h.as(who, "POST", at+"/call", nil)
+		case "link":
+			return h.as(who, "POST", at+"/link", nil)
+		case "refile":
+			return h.as(who, "POST", at+"/messages/"+k.Messages[0].ID+"/refile", m{"to": "new"})
+		case "reopen":
+			return h.as(who, "POST", at+"/addresses/"+k.Identities[0].ID+"/reopen", nil)
+		case "send":
+			h.post.Add(desk.Notice{ID: "held-" + c, Case: c, State: "held", Held: true})
+			return h.as(who, "POST", api.Prefix+"/notices/held-"+c+"/send", nil)
 		}
 		body := map[string]m{"messages": {"text": "x"}, "status": {"to": "ready"}, "transfer": {"queue": "general"}, "assign": {"operator": "boris"}, "release": {}}[verb]
 		return h.as(who, "POST", at+"/"+verb, body, "If-Match", match)

@@ -150,8 +150,8 @@ func TestStory(t *testing.T) {
 
 	anna.run(chromedp.Evaluate(`document.querySelector('[name="attr.model"]').focus()`, nil))
 	anna.key("iPhone 13\r")
-	anna.sees(`document.querySelector('.move[value="repaired"]') && !document.querySelector('.move[value="repaired"]').disabled`)
-	anna.run(chromedp.Click(`.move[value="repaired"]`, chromedp.ByQuery))
+	anna.sees(`document.querySelector('.move-ask [value="repaired"]') !== null`)
+	anna.run(chromedp.Click(`.move-ask:has([value="repaired"]) summary`, chromedp.ByQuery), chromedp.Click(`.move-ask [value="repaired"]`, chromedp.ByQuery))
 	anna.sees(`document.querySelector(".case-line .status").textContent === "Repaired, ready for pickup"`)
 	if got := h.read(casecore.System("test"), c.CaseNumber()); got.Status != "repaired" || got.Attributes["model"] != "iPhone 13" {
 		t.Errorf("status %s, attributes %v", got.Status, got.Attributes)

@@ -32,6 +32,9 @@ type casePage struct {
 	Number, Subject, Stage, Priority string
 
 	Linked string // number of the case that it may belong to
+	Call   *call
+	Invite *invitation
+	Full   bool // the whole page, not parts of it
 
 	Status     string // id
 	Waiting    bool
@@ -40,6 +43,7 @@ type casePage struct {
 	MayClaim   bool
 	MayNote    bool
 	MayAttach  bool
+	MayInvite  bool
 	Version    uint64
 	ClaimNo    int64
 	LastIn     int64 // Seq of the customer's last message
@@ -63,11 +67,15 @@ type casePage struct {
 type draft struct{ Kind, Text string }
 
 type move struct {
-	ID, Name, Missing, Told string
+	ID, Name, Missing, Told, Untold string
 
-	Stage  flow.Category
-	ToldBy channels.Kind
-	Tells  bool
+	Stage     flow.Category
+	ToldBy    channels.Kind
+	At        time.Time // when it would be told
+	Held      bool      // not at once
+	Tells     bool
+	TakesBack bool
+	Asks      bool // the page shows what it does before it is done
 }
 
 // attribute has what the case says in Value, and in Typed what its field shows.
@@ -90,6 +98,8 @@ type again struct {
 	typed url.Values // of the other forms; nil: show what the case says
 	at    string     // "write": beside the composer
 	n     *notice
+
+	invite *invitation // not of a failure: what is to be seen once
 }
 
 func (c *Console) showCase(v *visit, code int, view *desk.View, a *again) error {
@@ -98,6 +108,9 @@ func (c *Console) showCase(v *visit, code int, view *desk.View, a *again) error 
 		return err
 	}
 	p := c.present(v, view)
+	if err := c.lay(v, view, &p); err != nil {
+		return err
+	}
 	p.shell, p.Title = s, p.Number+" "+p.Subject
 	p.Path = Prefix + "cases/" + p.Number
 	if p.MayWork && c.o.Preview != nil {
@@ -109,7 +122,7 @@ func (c *Console) showCase(v *visit, code int, view *desk.View, a *again) error 
 		}
 	}
 	if a != nil {
-		p.Draft = a.draft
+		p.Draft, p.Invite = a.draft, a.invite
 		p.keep(a.typed)
 		if a.at == "write" {
 			p.Notice = a.n
@@ -121,12 +134,13 @@ func (c *Console) showCase(v *visit, code int, view *desk.View, a *again) error 
 	if v.r.Header.Get("X-Part") != "" {
 		return c.show(v, code, "regions", p)
 	}
+	p.Full = true
 	return c.show(v, code, "case", p)
 }
 
 func (c *Console) preview(v *visit, k *casecore.Case, moves []move) {
 	for i := range moves {
-		if moves[i].Missing != "" || !moves[i].Tells {
+		if moves[i].Missing != "" {
 			continue
 		}
 		told, err := c.o.Preview(v.ctx(), k, moves[i].ID)
@@ -134,9 +148,15 @@ func (c *Console) preview(v *visit, k *casecore.Case, moves []move) {
 			c.o.Log.WarnContext(v.ctx(), "preview of a notice", "status", moves[i].ID, "error", err)
 			continue
 		}
-		if moves[i].Tells = told != nil; told != nil {
-			moves[i].Told, moves[i].ToldBy = told.Text, told.Kind
+		if moves[i].Tells = told != nil; told == nil {
+			continue
 		}
+		m := &moves[i]
+		m.Told, m.ToldBy, m.At, m.Held, m.TakesBack = told.Text, told.Kind, told.At, told.At.After(v.now.Add(time.Second)), told.TakesBack
+		if told.Reason != "" {
+			m.Untold = cause(v, told.Reason, "")
+		}
+		m.Asks = m.Told != "" || m.TakesBack || m.Untold != ""
 	}
 }
 
@@ -180,9 +200,23 @@ func (c *Console) present(v *visit, view *desk.View) casePage {
 			p.Suggested = append(p.Suggested, key)
 		}
 	}
-	t := talk{c: c, v: v, view: view, customer: p.CustomerName}
-	p.Days, p.Earlier = t.days(v.r.FormValue("all") != "")
+	p.Call = c.call(v, view)
+	p.MayInvite = view.MayWork && c.o.Link != nil && c.o.Links != nil && c.o.Links()
 	return p
+}
+
+// lay puts the conversation onto the page.
+func (c *Console) lay(v *visit, view *desk.View, p *casePage) error {
+	t := talk{c: c, v: v, view: view, customer: p.CustomerName}
+	var err error
+	if t.held, err = c.waiting(v, view); err != nil {
+		return fmt.Errorf("notices of a case: %w", err)
+	}
+	if t.others, err = c.others(v, view); err != nil {
+		return fmt.Errorf("other cases of a customer: %w", err)
+	}
+	p.Days, p.Earlier = t.days(v.r.FormValue("all") != "")
+	return nil
 }
 
 // usual are the attributes that a repair centre asks for, in that order.

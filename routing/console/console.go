@@ -43,10 +43,13 @@ type Directory interface {
 	Redeem(ctx context.Context, secret, password string) (*staff.Operator, error)
 }
 
-// Told is what a customer would be told.
+// Told is what a customer would be told, where and when.
 type Told struct {
-	Kind channels.Kind
-	Text string
+	Kind      channels.Kind
+	Text      string
+	At        time.Time // when it would go out; until then it can be taken back
+	Reason    string    // why nobody can be told: "no_address", "shut"
+	TakesBack bool      // nothing is told, and what waits to be told is taken back
 }
 
 // Colleague is somebody a case can be given to.
@@ -75,6 +78,17 @@ type Options struct {
 	// Colleagues lists whom cases can be given to. Optional: without it the
 	// page asks for a login.
 	Colleagues func(ctx context.Context) ([]Colleague, error)
+
+	// Post shows and changes notices. Optional: without it no page tells of them.
+	Post desk.Post
+	// Refile puts a message under another case of its customer, named by its
+	// number, or under a "new" one; casecore.ErrNotTheirs when they have none of
+	// that number. Optional.
+	Refile func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error)
+	// Link makes an address by which the case's customer adds their chat with the
+	// bot, once; Links says whether there is a bot now. Optional, both or none.
+	Link  func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
+	Links func() bool
 
 	Log *slog.Logger     // optional
 	Now func() time.Time // optional
@@ -158,6 +172,12 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/attributes", c.attributes)
 	page("POST /desk/cases/{number}/tags", c.tags)
 	page("POST /desk/cases/{number}/reopen", c.reopen)
+	page("POST /desk/cases/{number}/called", c.called)
+	page("POST /desk/cases/{number}/link", c.invite)
+	page("POST /desk/cases/{number}/messages/{message}/refile", c.refile)
+	page("POST /desk/cases/{number}/notices/{id}/{verb}", c.noticeInCase)
+	page("GET /desk/notices", c.notices)
+	page("POST /desk/notices/{id}/{verb}", c.noticeInList)
 	page("POST /desk/cases/{number}/write", c.write)
 	page("POST /desk/cases/{number}/typing", c.typing)
 	page(Prefix, func(v *visit) error { return noPage(m, v) })
@@ -198,6 +218,9 @@ type visit struct {
 	by casecore.Actor
 	*voice
 	now time.Time // in the centre's time zone
+
+	lost     []desk.Notice // what did not arrive, once it was asked for
+	lostMore bool
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }

@@ -55,6 +55,7 @@ func (c *Console) explain(v *visit, err error) (int, *notice) {
 		moved  *flow.Refused
 		length *http.MaxBytesError
 		bad    *casecore.Invalid
+		late   *desk.Late
 	)
 	switch {
 	case errors.As(err, &said):
@@ -81,6 +82,15 @@ func (c *Console) explain(v *visit, err error) (int, *notice) {
 	case errors.As(err, &bad):
 		say("error.text_"+bad.Code, "field", fieldName(v, bad), "n", bad.Most)
 		n.Icon = "edit"
+		return http.StatusUnprocessableEntity, n
+	case errors.As(err, &late):
+		say("error.late")
+		return http.StatusConflict, n
+	case errors.Is(err, casecore.ErrNotTheirs):
+		say("error.not_theirs")
+		return http.StatusUnprocessableEntity, n
+	case errors.Is(err, casecore.ErrNotMovable):
+		say("error.not_movable")
 		return http.StatusUnprocessableEntity, n
 	case errors.As(err, &length), errors.Is(err, store.ErrLimit):
 		say("error.too_large")
@@ -110,6 +120,8 @@ func fieldName(v *visit, bad *casecore.Invalid) string {
 		return v.T("write.text")
 	case "reason":
 		return v.T("place.why")
+	case "note":
+		return v.T("call.note")
 	case "attributes":
 		switch {
 		case bad.Key != "":

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,8 @@ import (
 	"casewire/routing/access"
 	"casewire/routing/console"
 	"casewire/routing/desk"
+	"casewire/routing/desk/desktest"
+	"casewire/routing/intake"
 	"casewire/routing/live"
 )
 
@@ -44,7 +47,10 @@ type house struct {
 	files  *files
 	flow   *flow.Flow
 	router *routing.Router
+	post   *desktest.Post
 	url    string
+	told   console.Told // what Preview says besides the text
+	noBot  bool
 
 	mu     sync.Mutex
 	shift  time.Duration
@@ -116,6 +122,8 @@ func newHouse(t testing.TB) *house {
 	})
 	h.background("board", h.board.Run)
 	gate := access.New(h.staff, access.Options{})
+	h.post = &desktest.Post{Store: h.store}
+	in := intake.New(h.store, h.ledger, getRouter, nil, intake.Options{})
 	c, err := console.New(console.Options{
 		Work: h.work, Board: h.board, Gate: gate, Staff: h.staff,
 		Router: getRouter, Flow: getFlow, Centre: func() string { return "Orbita Service" },
@@ -124,8 +132,28 @@ func newHouse(t testing.TB) *house {
 			if h.flow.Status(to).Notice == "" {
 				return nil, nil
 			}
-			return &console.Told{Kind: k.To.Kind, Text: "“" + h.flow.Status(to).Label(k.Lang) + "”"}, nil
+			told := h.told
+			if told.Kind = k.To.Kind; told.Reason == "" && !told.TakesBack {
+				told.Text = "“" + h.flow.Status(to).Label(k.Lang) + "”"
+			}
+			return &told, nil
 		},
+		Post: h.post,
+		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
+			k, err := in.Refile(ctx, by, message, to)
+			if errors.Is(err, intake.ErrNoCase) {
+				return nil, fmt.Errorf("%w: %w", casecore.ErrNotTheirs, err)
+			}
+			return k, err
+		},
+		Link: func(ctx context.Context, by casecore.Actor, number string) (string, error) {
+			token, err := h.work.Tie(ctx, by, number)
+			if err != nil || h.noBot {
+				return "", err
+			}
+			return "https://t.me/orbita_bot?start=" + token, nil
+		},
+		Links: func() bool { return !h.noBot },
 		Typing: func(_ context.Context, _ string, to channels.Address) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

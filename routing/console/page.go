@@ -27,6 +27,7 @@ type shell struct {
 	Held   int    // cases in hand, of those that count against the capacity
 	Words  template.JS
 	Notice *notice
+	Lost   *lost // what did not arrive; nil without a post room
 
 	snapshot *desk.Snapshot
 }
@@ -72,6 +73,9 @@ func (c *Console) shell(v *visit, page, title string) (shell, error) {
 			s.Held++
 		}
 	}
+	if s.Lost, err = c.lost(v); err != nil {
+		return shell{}, err
+	}
 	s.Words, err = c.words(v)
 	return s, err
 }
@@ -87,7 +91,7 @@ type vocabulary struct {
 }
 
 // spoken are the prefixes of the keys that the modules use.
-var spoken = []string{"js.", "span.", "due.", "kind.", "category.", "priority.", "board.", "card.", "hand.", "customer.unknown"}
+var spoken = []string{"js.", "span.", "due.", "kind.", "category.", "priority.", "board.", "card.", "hand.", "hold.", "customer.unknown"}
 
 func (c *Console) words(v *visit) (template.JS, error) {
 	out := vocabulary{

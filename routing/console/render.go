@@ -83,6 +83,7 @@ func (c *Console) funcs(l *words.Locale) template.FuncMap {
 		"brief":     at(func(t time.Time) string { return l.Brief(c.now().Sub(t)) }),
 		"due":       func(t time.Time) string { return due(l, "due.late", t, c.now()) },
 		"over":      func(t time.Time) string { return due(l, "due.over", t, c.now()) },
+		"when":      at(func(t time.Time) string { return when(l, t, c.now()) }),
 		"kind":      func(k any) string { return l.Or("kind."+fmt.Sprint(k), fmt.Sprint(k)) },
 		"category":  func(s string) string { return category(l, s) },
 		"priority":  func(p any) string { return l.T("priority." + fmt.Sprint(p)) },
@@ -108,6 +109,27 @@ func due(l *words.Locale, late string, t, now time.Time) string {
 		return l.T("due.in", "span", l.Span(t.Sub(now)))
 	}
 	return l.T(late, "span", l.Span(now.Sub(t)))
+}
+
+// when says at what time something that waits goes out.
+func when(l *words.Locale, t, now time.Time) string {
+	switch d := t.Sub(now).Round(time.Second); {
+	case d <= 0:
+		return l.T("hold.now")
+	case d < time.Minute:
+		return l.T("hold.soon")
+	case d < time.Hour:
+		return l.T("due.in", "span", l.Span(d))
+	}
+	y, m, d := now.Date()
+	clock := l.Clock(t)
+	switch midnight := time.Date(y, m, d, 0, 0, 0, 0, now.Location()); {
+	case t.Before(midnight.AddDate(0, 0, 1)):
+		return l.T("hold.today", "clock", clock)
+	case t.Before(midnight.AddDate(0, 0, 2)):
+		return l.T("hold.tomorrow", "clock", clock)
+	}
+	return l.T("hold.day", "day", l.Short(t, now), "clock", clock)
 }
 
 func category(l *words.Locale, s string) string {

@@ -35,6 +35,7 @@ func TestShots(t *testing.T) {
 	h.operator("idle", "Марко Петровић", []string{"operator"}, "tv")
 	number := furnish(h, anna)
 	mail := h.correspondence(anna)
+	trouble := h.troubles(anna)
 	h.settled(anna, 43)
 
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -91,6 +92,10 @@ func TestShots(t *testing.T) {
 		shot("board"+as, "/desk/", v.lang, v.theme, v.width, v.height)
 		shot("mine"+as, "/desk/mine", v.lang, v.theme, v.width, v.height)
 		shot("case"+as, "/desk/cases/"+number, v.lang, v.theme, v.width, v.height)
+		shot("lost"+as, "/desk/notices", v.lang, v.theme, v.width, v.height)
+		shot("trouble"+as, "/desk/cases/"+trouble, v.lang, v.theme, v.width, v.height, chromedp.Sleep(300*time.Millisecond))
+		shot("told"+as, "/desk/cases/"+trouble, v.lang, v.theme, v.width, v.height, chromedp.Evaluate(`document.querySelector("[data-panel]").click(); document.querySelector(".move-ask").open = true`, nil), chromedp.Sleep(400*time.Millisecond))
+		shot("invite"+as, "/desk/cases/"+trouble, v.lang, v.theme, v.width, v.height, chromedp.Evaluate(`document.querySelector("[data-panel]").click(); document.querySelector("form[action$='/link'] button").click()`, nil), chromedp.Sleep(600*time.Millisecond), chromedp.Evaluate(`document.querySelector(".invite").scrollIntoView()`, nil), chromedp.Sleep(200*time.Millisecond))
 		shot("mail"+as, "/desk/cases/"+mail, v.lang, v.theme, v.width, v.height, chromedp.Sleep(200*time.Millisecond))
 		for _, fold := range []string{"#m-1 .letter", "#m-3 .fold"} {
 			name := map[string]string{"#m-1 .letter": "letter", "#m-3 .fold": "quoted"}[fold]

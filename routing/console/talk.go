@@ -46,6 +46,25 @@ type message struct {
 	Broken                 string
 	At                     time.Time
 	Delivery               *delivery
+	From                   channels.Kind
+	Copy                   string     // the channel that this copy came on
+	Instead                string     // what this is sent in place of
+	Cancelled              bool       // it was taken back
+	Waits                  *waits     // it goes out later
+	Move                   *whereElse // it may be moved to another case
+}
+
+// waits is a message that goes out later. Notice is its id, empty for whoever may
+// not change that.
+type waits struct {
+	Case, Notice string
+	At           time.Time
+}
+
+// whereElse is where a message may be moved.
+type whereElse struct {
+	URL    string
+	Others []otherCase
 }
 
 // piece is a stretch of text, and where it leads when it is a link.
@@ -65,6 +84,9 @@ type earlier struct {
 
 type happening struct {
 	Icon, Text, Reason string
+	Case               string // another one that it is about
+	Undo               string // where to take it back
+	Here               string // the case of the page, for Undo
 	At                 time.Time
 }
 
@@ -74,6 +96,8 @@ type talk struct {
 	v        *visit
 	view     *desk.View
 	customer string
+	held     map[string]desk.Notice // by message
+	others   []otherCase
 }
 
 // moment is a message or an event, for putting both in order.
@@ -120,7 +144,7 @@ func (t talk) days(all bool) (out []day, earlier int) {
 	}
 	for d := range out {
 		for i := range out[d].Items {
-			if it := &out[d].Items[i]; len(it.Events) > 2 {
+			if it := &out[d].Items[i]; len(it.Events) > 2 && !slices.ContainsFunc(it.Events, func(h happening) bool { return h.Undo != "" }) {
 				it.Folded, it.Last = true, it.Events[len(it.Events)-1].Text
 			}
 		}
@@ -151,7 +175,7 @@ func (t talk) moments(messages []*casecore.Message, since time.Time) []moment {
 // follows says that m goes on where its author left off a moment ago.
 func follows(last, m *casecore.Message) bool {
 	return last != nil && last.Direction == m.Direction && last.Author == m.Author && last.Auto == m.Auto &&
-		last.Channel == m.Channel && last.Status == m.Status && m.At.Sub(last.At) < 5*time.Minute
+		last.Channel == m.Channel && last.CopyOf == "" && m.CopyOf == "" && m.Instead == "" && last.Status == m.Status && m.At.Sub(last.At) < 5*time.Minute
 }
 
 func (t talk) message(m *casecore.Message) message {
@@ -196,8 +220,32 @@ func (t talk) message(m *casecore.Message) message {
 	if m.Direction == casecore.Out && m.Delivery != nil {
 		out.Delivery = t.delivery(m.Delivery)
 		out.Bad = out.Delivery.Tone == "red"
+		out.Cancelled = m.Delivery.State == channels.Cancelled
 	}
+	t.twins(m, &out)
 	return out
+}
+
+// twins says how a message stands to others, and what may be done with it.
+func (t talk) twins(m *casecore.Message, out *message) {
+	if m.CopyOf != "" {
+		out.Copy, out.From = channelName(t.v, m.Channel), m.From.Kind
+	}
+	if m.Instead != "" {
+		out.Instead = t.v.T("message.instead")
+		if i := slices.IndexFunc(t.view.Messages, func(o *casecore.Message) bool { return o.ID == m.Instead }); i >= 0 {
+			out.Instead = t.v.T("message.instead_of", "channel", t.v.Or("kind."+string(t.view.Messages[i].To.Kind), t.view.Messages[i].Channel))
+		}
+	}
+	if n, ok := t.held[m.ID]; ok {
+		out.Waits, out.Delivery = &waits{Case: t.view.Case.CaseNumber(), At: n.Due}, nil
+		if t.view.MayWork {
+			out.Waits.Notice = n.ID
+		}
+	}
+	if m.Direction == casecore.In && t.view.MayWork && t.c.o.Refile != nil {
+		out.Move = &whereElse{URL: t.at(m) + "/refile", Others: t.others}
+	}
 }
 
 // told names the status that a notice tells of in the operator's words. The notice
@@ -256,6 +304,7 @@ func (t talk) happening(e *casecore.Event) happening {
 	v, f := t.v, t.c.o.Flow()
 	status := func(id string) string { return v.Policy(f.Status(id).Name) }
 	h := happening{At: e.At, Reason: e.Reason, Icon: "dot"}
+	key := "event." + string(e.Kind)
 	who := e.ActorName
 	if strings.HasPrefix(e.Actor, "system:") {
 		who = ""
@@ -263,7 +312,10 @@ func (t talk) happening(e *casecore.Event) happening {
 	args := []any{"name", who, "from", e.From, "to", e.To}
 	switch e.Kind {
 	case casecore.Opened:
-		h.Icon, args = "inbox", []any{"to", t.c.queueName(v.Locale, e.To)}
+		h.Icon, h.Case, args = "inbox", e.From, []any{"to", t.c.queueName(v.Locale, e.To), "from", e.From}
+		if e.From != "" {
+			key = "event.opened_from"
+		}
 	case casecore.Claimed:
 		h.Icon, args = "bolt", []any{"to", cmp.Or(e.ToName, who)}
 		who = ""
@@ -282,15 +334,55 @@ func (t talk) happening(e *casecore.Event) happening {
 	case casecore.Revised:
 		h.Icon = "edit"
 	case casecore.ShutOff:
-		h.Icon, args = "offline", []any{"to", cause(v, e.To, e.To)}
+		h.Icon, args = "offline", []any{"to", v.Or("cause."+e.Reason, cause(v, e.To, e.To))}
+		if v.Or("cause."+e.Reason, "") != "" {
+			h.Reason = "" // said in words
+		}
 	case casecore.ShutOver:
 		h.Icon = "check"
+	case casecore.Refiled:
+		h.Icon, h.Case, key = "transfer", e.From+e.To, "event.refiled_from"
+		if e.To != "" {
+			key, h.Undo, h.Here = "event.refiled_to", t.undo(e), t.view.Case.CaseNumber()
+		}
+	case casecore.Asked:
+		h.Icon = "route"
+	case casecore.Bound:
+		h.Icon, args = "link", []any{"to", v.Or("kind."+e.To, e.To)}
+	case casecore.CallWanted:
+		h.Icon, args = "voice", []any{"to", cause(v, e.To, e.To)}
+	case casecore.Calling:
+		h.Icon = "voice"
+	case casecore.CallMade, casecore.CallTaken:
+		outcome, own := strings.CutPrefix(e.To, "operator_")
+		if h.Icon = "voice"; own {
+			key = "event.called_operator"
+		}
+		args = []any{"to", v.Or("outcome."+outcome, outcome)}
 	}
-	h.Text = v.T("event."+string(e.Kind), args...)
+	h.Text = v.T(key, args...)
+	if d := time.Duration(e.Seconds) * time.Second; d >= time.Minute {
+		h.Text += " · " + v.Span(d)
+	} else if d > 0 {
+		h.Text += " · " + v.T("event.seconds", "n", e.Seconds)
+	}
 	if who != "" {
 		h.Text += " · " + who
 	}
 	return h
+}
+
+// undo is where to take back that a message went to another case: for who moved it,
+// as long as it is not here again.
+func (t talk) undo(e *casecore.Event) string {
+	here := slices.ContainsFunc(t.view.Messages, func(m *casecore.Message) bool { return m.ID == e.Message })
+	later := slices.ContainsFunc(t.view.Events, func(o *casecore.Event) bool {
+		return o.Kind == casecore.Refiled && o.Message == e.Message && o.Seq > e.Seq
+	})
+	if here || later || !t.view.MayWork || t.c.o.Refile == nil || e.Actor != t.v.by.ID && !t.v.by.Wide() {
+		return ""
+	}
+	return fmt.Sprintf("%scases/%s/messages/%s/refile", Prefix, t.view.Case.CaseNumber(), e.Message)
 }
 
 func (t talk) edited(names string) string {

@@ -33,6 +33,9 @@ func (p *casePage) keep(values url.Values) {
 	show(&p.Typed.NewKey, "new.key")
 	show(&p.Typed.NewValue, "new.value")
 	show(&p.Typed.Tag, "add")
+	if p.Call != nil {
+		show(&p.Call.Note, "note")
+	}
 	for i := range p.Attributes {
 		show(&p.Attributes[i].Typed, "attr."+p.Attributes[i].Key)
 	}

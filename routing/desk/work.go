@@ -106,6 +106,20 @@ type View struct {
 // casecore.ErrForbidden; who may not know of it either gets store.ErrNotFound, as
 // everybody does when there is none. So do all verbs below.
 func (w *Work) Read(ctx context.Context, by casecore.Actor, number string) (*View, error) {
+	return w.read(ctx, by, number, func(tx store.Tx, v *View) error {
+		if err := v.load(tx); err != nil {
+			return err
+		}
+		return v.talk(tx)
+	})
+}
+
+// Glance is Read without messages and events.
+func (w *Work) Glance(ctx context.Context, by casecore.Actor, number string) (*View, error) {
+	return w.read(ctx, by, number, func(tx store.Tx, v *View) error { return v.load(tx) })
+}
+
+func (w *Work) read(ctx context.Context, by casecore.Actor, number string, load func(store.Tx, *View) error) (*View, error) {
 	var v View
 	err := w.store.View(ctx, func(tx store.Tx) error {
 		v = View{}
@@ -125,7 +139,7 @@ func (w *Work) Read(ctx context.Context, by casecore.Actor, number string) (*Vie
 		if v.MayWork {
 			v.Moves = w.ledger.Flow().Moves(c.Status, by.Roles, c.Attributes)
 		}
-		return v.load(tx)
+		return load(tx, &v)
 	})
 	if err != nil {
 		return nil, err
@@ -137,9 +151,12 @@ func (v *View) load(tx store.Tx) (err error) {
 	if v.Customer, err = casecore.Customers.Get(tx, v.Case.Customer); err != nil {
 		return err
 	}
-	if v.Identities, err = casecore.Addresses(tx, v.Case.Customer); err != nil {
-		return err
-	}
+	v.Identities, err = casecore.Addresses(tx, v.Case.Customer)
+	return err
+}
+
+// talk loads what was said and what happened.
+func (v *View) talk(tx store.Tx) error {
 	under := store.Under(v.Case.ID)
 	for m, err := range casecore.Messages.Scan(tx, store.Range{Index: "case", Prefix: under}) {
 		if err != nil {

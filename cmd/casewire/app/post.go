@@ -157,6 +157,8 @@ func (p postRoom) change(ctx context.Context, by casecore.Actor, id string, do f
 	switch {
 	case errors.Is(err, notify.ErrTooLate), errors.Is(err, notify.ErrArrived), errors.Is(err, notify.ErrNoWay):
 		return desk.Notice{}, &desk.Late{Msg: err.Error()}
+	case errors.Is(err, store.ErrExists):
+		return desk.Notice{}, &desk.Late{Msg: "it was sent there again already"}
 	case err != nil:
 		return desk.Notice{}, err
 	}

@@ -56,7 +56,7 @@ export async function post(form, submitter, body) {
     body ??= new FormData(form, submitter);
     const r = await fetch(form.action, { method: "POST", headers: { "X-Part": "1" }, body: multipart ? body : new URLSearchParams(body) });
     const path = new URL(r.url).pathname;
-    if (r.ok && path.toLowerCase() !== location.pathname.toLowerCase()) {
+    if (r.redirected && r.ok && path.toLowerCase() !== location.pathname.toLowerCase()) {
       location.assign(r.url);
       return true;
     }
@@ -92,6 +92,18 @@ export async function post(form, submitter, body) {
   }
 }
 
+// copied puts a field's text onto the clipboard, or marks it to be copied by hand
+// where the page may not.
+async function copied(field) {
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    toast(t("js.copied"));
+  } catch {
+    // It is marked.
+  }
+}
+
 function panel(open) {
   main.classList.toggle("is-detailed", open);
   const b = $("[data-panel]");
@@ -113,6 +125,7 @@ export function start() {
   for (const e of ["pointermove", "keydown", "focus"]) window.addEventListener(e, () => (seen = Date.now()), { passive: true });
   setInterval(() => !document.hidden && Date.now() - seen < 300000 && read(), 15000);
   document.addEventListener("visibilitychange", () => !document.hidden && soon());
+  document.addEventListener("sent", () => [800, 2500, 6000].forEach((ms) => setTimeout(read, ms)));
 
   document.addEventListener("submit", async (e) => {
     const form = e.target;
@@ -120,12 +133,14 @@ export function start() {
     e.preventDefault();
     if (e.submitter?.getAttribute("aria-disabled")) return;
     if (await post(form, e.submitter)) {
-      toast(t("js.saved"));
+      if (!form.action.endsWith("/link")) toast(t("js.saved"));
       for (const ms of [800, 2500, 6000]) setTimeout(read, ms);
     }
   });
   document.addEventListener("input", (e) => e.target.closest("[data-dirty]")?.classList.add("is-dirty"));
   document.addEventListener("click", (e) => {
+    const copy = e.target.closest("[data-copy]");
+    if (copy) return copied(document.getElementById(copy.dataset.copy));
     if (e.target.closest("[data-panel]")) return panel(!main.classList.contains("is-detailed"));
     if (main.classList.contains("is-detailed") && !e.target.closest("#details")) panel(false);
   });

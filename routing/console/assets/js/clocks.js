@@ -1,6 +1,6 @@
 // Keeps every relative time on the page true without asking the server.
 import { $$ } from "./dom.js";
-import { brief, due, slaOf, span } from "./words.js";
+import { brief, due, slaOf, span, t } from "./words.js";
 
 function set(el, text) {
   if (el.textContent !== text) el.textContent = text;
@@ -17,6 +17,21 @@ export function tick(root = document) {
     if (at) set(el, due(at, now, el.matches(".due-word")));
   }
   for (const card of $$(".card[data-due]:not(.is-gone)", root)) judge(card, now);
+}
+
+// countdown shows what goes out within the hour by the second, and says once when
+// its time has come.
+function countdown() {
+  for (const el of $$("time[data-sends-at]")) {
+    const left = Math.ceil((Date.parse(el.dataset.sendsAt) - Date.now()) / 1000);
+    if (left > 3600) continue;
+    if (left > 0) set(el, t("hold.in", { time: Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0") }));
+    else if (el.dataset.gone === undefined) {
+      el.dataset.gone = "";
+      set(el, t("hold.now"));
+      document.dispatchEvent(new CustomEvent("sent"));
+    }
+  }
 }
 
 // judge draws how much of a card's time is over.
@@ -37,6 +52,8 @@ export function judge(card, now = Date.now()) {
 export function start() {
   tick();
   setInterval(tick, 15000);
+  countdown();
+  setInterval(countdown, 1000);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) tick();
   });

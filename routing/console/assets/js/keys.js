@@ -14,6 +14,7 @@ export function start() {
   bind("?", help);
   bind("g q", go("/desk/"));
   bind("g m", go("/desk/mine"));
+  if ($('.nav[href="/desk/notices"]')) bind("g u", go("/desk/notices"));
   bind("n", () => $("[data-next]:not(:disabled)")?.click());
   bind("/", () => {
     const f = $("#find");

@@ -53,13 +53,13 @@ function busy(el) {
 
 function swap(old, fresh) {
   if (same(old, fresh)) return;
-  const open = $$("details[open]", old).map((d) => $$("details", old).indexOf(d));
+  const head = (d) => d.querySelector("summary").textContent;
+  const open = $$("details[open]", old).map(head);
   const at = document.activeElement;
   const focus = old.contains(at) ? path(old, at) : null;
   const caret = focus && at.matches("input") ? [at.selectionStart, at.selectionEnd] : null;
   old.replaceChildren(...fresh.childNodes);
-  const all = $$("details", old);
-  for (const i of open) if (all[i]) all[i].open = true;
+  for (const d of $$("details", old)) if (open.includes(head(d))) d.open = true;
   const to = focus && $(focus, old);
   to?.focus({ preventScroll: true });
   if (to && caret && caret[0] !== null) to.setSelectionRange(...caret);
@@ -106,7 +106,8 @@ function hold(old, fresh) {
 }
 
 // folded is what an entry says, whatever of it somebody has opened.
-const folded = (el) => el.innerHTML.replaceAll(' open=""', "");
+const folded = (el) =>
+  el.innerHTML.replaceAll(' open=""', "").replaceAll(' data-gone=""', "").replace(/(<time data-sends-at="[^>]*>)[^<]*/g, "$1");
 
 // keyed takes over a list whose entries have ids, touching only what differs, so
 // that nothing moves that somebody reads or has marked.
