@@ -24,7 +24,7 @@ const (
 	CallWrong    = "wrong"     // the number is not theirs: the task is done, and a note says so
 )
 
-// Outcomes lists them.
+// Outcomes lists those that an operator can report.
 var Outcomes = []string{CallReached, CallNoAnswer, CallWrong}
 
 // WantCall asks whoever works on the case to call the customer. A case without an

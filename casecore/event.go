@@ -29,7 +29,9 @@ const (
 	Refiled     EventKind = "refiled"     // a message went to another case; From or To: its number
 	Asked       EventKind = "asked"       // the customer is asked which case a message is about; Choices
 	CallWanted  EventKind = "call_wanted" // no message reaches the customer: somebody must call; To: the reason
-	CallMade    EventKind = "called"      // To: the outcome
+	Calling     EventKind = "calling"     // an operator calls the customer through us; To: the number; Call
+	CallMade    EventKind = "called"      // To: the outcome; Call, Code and Seconds when it was made through us
+	CallTaken   EventKind = "call_in"     // a call of the customer is over; To: the outcome; ToName: who answered; Message; Seconds
 	Bound       EventKind = "bound"       // the customer added an address by a link; To: its kind
 	ShutOff     EventKind = "shut"        // an address may not be written to any more; To: the reason
 	ShutOver    EventKind = "unshut"      // it may again
@@ -59,6 +61,9 @@ type Event struct {
 	Auto      bool      `json:"auto,omitempty"`     // Opened by an automatic message, which is never answered
 	Reason    string    `json:"reason,omitempty"`
 	Choices   []Choice  `json:"choices,omitempty"`
+	Call      string    `json:"call,omitempty"`    // id of a call made through us: the same for its beginning and its end
+	Code      string    `json:"code,omitempty"`    // the provider's, behind Reason
+	Seconds   int64     `json:"seconds,omitempty"` // that a call lasted
 	Trace     *Trace    `json:"trace,omitempty"`
 	Pending   []string  `json:"pending,omitempty"`
 }

@@ -325,7 +325,7 @@ func (l *Ledger) address(_ store.Tx, c *Case, m *Message) error {
 	if m.Channel == "" {
 		m.Channel, m.To = c.Channel, c.To
 	}
-	if m.To.Handle == "" || channels.IsDesk(m.Channel) {
+	if m.To.Handle == "" || channels.IsDesk(m.Channel) || m.To.Kind == channels.Voice {
 		return fmt.Errorf("%s: %w", c.CaseNumber(), ErrNoAddress)
 	}
 	return nil

@@ -6,6 +6,6 @@ import "casewire/casecore/store"
 func Collections() []*store.Coll {
 	return []*store.Coll{
 		Cases.Coll(), Customers.Coll(), Identities.Coll(), Messages.Coll(), Events.Coll(),
-		counters.Coll(), memos.Coll(), ties.Coll(),
+		counters.Coll(), memos.Coll(), ties.Coll(), rings.Coll(),
 	}
 }

@@ -55,12 +55,12 @@ func (d *Directory) change(ctx context.Context, fn func(store.Tx) error) error {
 	return err
 }
 
-// Create stores a new operator with the login, name, roles, queues, capacity and
-// language of o. An empty password means none yet: a link sets it. Faults are
+// Create stores a new operator with the login, name, roles, queues, capacity,
+// language and phone of o. An empty password means none yet: a link sets it. Faults are
 // *Refused, joined; a login that is taken is one of them. also runs in the same
 // commit.
 func (d *Directory) Create(ctx context.Context, o Operator, password string, also ...func(store.Tx, *Operator) error) (*Operator, error) {
-	o.Login, o.Name = CleanLogin(o.Login), strings.TrimSpace(o.Name)
+	o.Login, o.Name, o.Phone = CleanLogin(o.Login), strings.TrimSpace(o.Name), CleanPhone(o.Phone)
 	errs := []error{d.check(&o)}
 	if password != "" {
 		errs = append(errs, checkPassword(password, o.Login))
@@ -83,7 +83,7 @@ func (d *Directory) Create(ctx context.Context, o Operator, password string, als
 			return err
 		}
 		out = &Operator{Login: o.Login, Name: o.Name, Password: phc, Roles: o.Roles, Queues: o.Queues,
-			Capacity: o.Capacity, Lang: o.Lang, Created: d.o.Now(), Updated: d.o.Now()}
+			Capacity: o.Capacity, Lang: o.Lang, Phone: o.Phone, Created: d.o.Now(), Updated: d.o.Now()}
 		return put(tx, out, operators.Put, also)
 	})
 	if err != nil {
@@ -100,6 +100,7 @@ type Change struct {
 	Queues   []string // nil: unchanged; empty: none
 	Capacity *int
 	Lang     *string
+	Phone    *string // empty: none
 	Disabled *bool   // true: ends their sessions and link
 	Password *string // ends their sessions and link
 }
@@ -180,6 +181,9 @@ func (o *Operator) apply(c Change) {
 	}
 	if c.Lang != nil {
 		o.Lang = *c.Lang
+	}
+	if c.Phone != nil {
+		o.Phone = CleanPhone(*c.Phone)
 	}
 	if c.Disabled != nil {
 		o.Disabled = *c.Disabled
@@ -284,6 +288,22 @@ func (d *Directory) Operator(tx store.Tx, loginOrID string) (casecore.Actor, err
 		return casecore.Actor{}, fmt.Errorf("operator %s is disabled: %w", o.ID, store.ErrNotFound)
 	}
 	return o.Actor(), nil
+}
+
+// OfPhone returns the operator at this number, or store.ErrNotFound; of several who
+// share it, the first who is not disabled.
+func (d *Directory) OfPhone(tx store.Tx, number string) (casecore.Actor, error) {
+	if number != "" {
+		for o, err := range operators.Scan(tx, store.Range{Index: "login"}) {
+			if err != nil {
+				return casecore.Actor{}, fmt.Errorf("operator by phone: %w", err)
+			}
+			if o.Phone == number && !o.Disabled {
+				return o.Actor(), nil
+			}
+		}
+	}
+	return casecore.Actor{}, fmt.Errorf("operator by phone: %w", store.ErrNotFound)
 }
 
 func find(tx store.Tx, loginOrID string) (*Operator, error) {

@@ -27,6 +27,7 @@ type Operator struct {
 	Queues   []string  `json:"queues,omitempty"`
 	Capacity int       `json:"capacity,omitempty"` // active cases they may hold; 0: no limit
 	Lang     string    `json:"lang,omitempty"`     // of their pages
+	Phone    string    `json:"phone,omitempty"`    // in E.164: rings when they call a customer; empty: they cannot
 	Disabled bool      `json:"disabled,omitempty"`
 	Rights   int64     `json:"rights"` // grows when what they may do changes; closes open sockets
 	Created  time.Time `json:"created"`
@@ -155,7 +156,16 @@ func (d *Directory) check(o *Operator) error {
 	if len(o.Lang) > 16 || strings.ContainsFunc(o.Lang, unicode.IsControl) {
 		errs = append(errs, &Refused{"lang", "is not a language tag; write it like en or sr-Latn"})
 	}
+	if o.Phone != "" && !casecore.IsNumber(o.Phone) {
+		errs = append(errs, &Refused{"phone", "is not a number with its country; write it like +381601234567"})
+	}
 	return errors.Join(errs...)
+}
+
+// CleanPhone is the form in which a phone number is kept: without what people
+// write between digits.
+func CleanPhone(s string) string {
+	return strings.NewReplacer(" ", "", "\u00a0", "", "-", "", "(", "", ")", "", ".", "").Replace(s)
 }
 
 func checkPassword(password, login string) error {

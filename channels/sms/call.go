@@ -2,14 +2,13 @@ package sms
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
+	"time"
 
 	"casewire/channels"
 
@@ -17,23 +16,12 @@ import (
 	openapi "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// CallRequest is a call to be made: the operator's phone rings first, and when it
-// is answered, the customer's. We handle no sound.
-type CallRequest struct {
-	ID       string // comes back with what became of the call
-	Operator string // a number in E.164, or one of the default region
-	Customer string
-}
-
 // ringing is how long each phone rings, in seconds.
 const ringing = 30
 
-// Call has Twilio call the operator and then bridge the customer. What becomes of
-// it comes as a Receipt with the request's ID: Delivered once both have spoken,
-// Undelivered with a code such as "operator_no_answer" or "customer_busy"
-// otherwise. The call shows our number; a door without one cannot call. Errors
-// are *SendError; a call is never tried again by itself.
-func (d *Door) Call(ctx context.Context, c CallRequest) (channels.Receipt, error) {
+// Call has Twilio call the operator and then bridge the customer (channels.Caller).
+// Numbers may also be written as people of the default region do.
+func (d *Door) Call(ctx context.Context, c channels.CallRequest) (channels.Receipt, error) {
 	refuse := func(r channels.Reason, code, why string) (channels.Receipt, error) {
 		return channels.Receipt{}, &channels.SendError{Reason: r, Code: code, Err: errors.New(why)}
 	}
@@ -45,7 +33,7 @@ func (d *Door) Call(ctx context.Context, c CallRequest) (channels.Receipt, error
 	if !ok {
 		return refuse(channels.BadAddress, codeNumber, "the customer's is not a phone number")
 	}
-	ours := d.callerID()
+	ours := d.CallerID()
 	if ours == "" {
 		return refuse(channels.Misset, "21606", "the channel has no number to call from")
 	}
@@ -61,6 +49,9 @@ func (d *Door) Call(ctx context.Context, c CallRequest) (channels.Receipt, error
 	if err != nil {
 		e := verdict(err)
 		e.Retry = false // a phone that rings twice is worse than one that does not
+		if e.Reason == channels.BadAddress || e.Reason == channels.Blocked {
+			e.Reason = channels.Misset // Twilio has been asked for the operator's number only
+		}
 		return channels.Receipt{}, e
 	}
 	return channels.Receipt{
@@ -68,8 +59,9 @@ func (d *Door) Call(ctx context.Context, c CallRequest) (channels.Receipt, error
 	}, nil
 }
 
-// callerID is the number that calls come from.
-func (d *Door) callerID() string {
+// CallerID is the number that calls come from: one that messages go out under a
+// name does not have.
+func (d *Door) CallerID() string {
 	if e164(d.cfg.From) {
 		return d.cfg.From
 	}
@@ -81,21 +73,9 @@ func (d *Door) callerID() string {
 
 // bridge is what Twilio does once the operator has answered.
 func bridge(ours, customer, back string) string {
-	type dial struct {
-		CallerID string `xml:"callerId,attr"`
-		Timeout  int    `xml:"timeout,attr"`
-		Bridge   bool   `xml:"answerOnBridge,attr"`
-		Action   string `xml:"action,attr"`
-		Number   string `xml:"Number"`
-	}
-	b, err := xml.Marshal(struct {
-		XMLName xml.Name `xml:"Response"`
-		Dial    dial     `xml:"Dial"`
-	}{Dial: dial{CallerID: ours, Timeout: ringing, Bridge: true, Action: back, Number: customer}})
-	if err != nil {
-		return "<Response/>" // strings always marshal
-	}
-	return string(b)
+	return answerVerbs{Dial: &dialVerb{
+		CallerID: ours, Timeout: ringing, Bridge: true, Action: back, Numbers: []numberVerb{{Number: customer}},
+	}}.String()
 }
 
 // called is POST /hooks/sms/{channel}/call: what became of the customer's phone,
@@ -105,24 +85,25 @@ func (d *Door) called(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if status == "" {
 		status, who = f.get("CallStatus"), "operator"
 	}
-	if !strings.HasPrefix(sid, "CA") || len(sid) != 34 || status == "" {
+	if !callSID(sid) || status == "" {
 		return &refused{http.StatusBadRequest, mangled}
 	}
 	receipt := channels.Receipt{
 		Channel: d.env.ID, OutboundID: r.URL.Query().Get("id"), ProviderID: sid, State: channels.Sent,
-		Detail: who + ": " + status, At: d.env.Now(),
+		Detail: who + ": " + status, Talk: &channels.Talk{}, At: d.env.Now(),
 	}
 	switch status {
 	case "completed", "answered":
 		if who == "customer" {
 			receipt.State = channels.Delivered
-			if n, err := strconv.Atoi(f.get("DialCallDuration")); err == nil {
-				receipt.Detail += fmt.Sprintf(", %d s", n)
-			}
+			receipt.Talk.Length = talked(f)
 		}
-	case "busy", "no-answer", "failed", "canceled":
+	default:
+		if ends[status] == "" {
+			break // on its way
+		}
 		receipt.State, receipt.Reason = channels.Undelivered, channels.Unreachable
-		receipt.Code = who + "_" + strings.ReplaceAll(status, "-", "_")
+		receipt.Code = who + "_" + ends[status]
 	}
 	if err := in.Receipt(ctx, receipt); err != nil {
 		return fmt.Errorf("report a call: %w", err)
@@ -132,3 +113,20 @@ func (d *Door) called(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	_, _ = io.WriteString(w, twiml(""))
 	return nil
 }
+
+// ends maps Twilio's words for calls that nobody answered.
+var ends = map[string]string{
+	"busy": channels.CallBusy, "no-answer": channels.CallNoAnswer, "failed": channels.CallFailed, "canceled": channels.CallCanceled,
+}
+
+// talked is how long the second phone was in the call.
+func talked(f form) time.Duration {
+	n, err := strconv.ParseUint(f.get("DialCallDuration"), 10, 20)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// callSID says that s can be the id of a call.
+func callSID(s string) bool { return len(s) == 34 && s[:2] == "CA" && hexadecimal(s[2:]) }

@@ -23,7 +23,7 @@ func TestCalls(t *testing.T) {
 		"as people write one": {"011 111 1111", "060 123 4567", channels.Delivered, ""},
 	} {
 		r := start(t, sandbox.Options{}, nil)
-		got, err := r.door.Call(t.Context(), CallRequest{ID: "call 1", Operator: v.operator, Customer: v.customer})
+		got, err := r.door.Call(t.Context(), channels.CallRequest{ID: "call 1", Operator: v.operator, Customer: v.customer})
 		if err != nil || got.State != channels.Sent || got.OutboundID != "call 1" {
 			t.Errorf("%s: %+v, %v", name, got, err)
 			continue
@@ -43,23 +43,29 @@ func TestCalls(t *testing.T) {
 func TestCallsThatCannotBeMade(t *testing.T) {
 	r := start(t, sandbox.Options{}, nil)
 	for name, v := range map[string]struct {
-		c      CallRequest
+		c      channels.CallRequest
 		reason channels.Reason
 	}{
-		"operator": {CallRequest{Operator: "x", Customer: customer}, channels.Misset},
-		"customer": {CallRequest{Operator: customer, Customer: "x"}, channels.BadAddress},
+		"operator": {channels.CallRequest{Operator: "x", Customer: customer}, channels.Misset},
+		"customer": {channels.CallRequest{Operator: customer, Customer: "x"}, channels.BadAddress},
 	} {
 		if _, err := r.door.Call(t.Context(), v.c); channels.AsSendError(err).Reason != v.reason {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	undo := r.twilio.Fail(sandbox.Fault{Op: "call", Status: 500})
-	if _, err := r.door.Call(t.Context(), CallRequest{ID: "x", Operator: customer, Customer: customer}); err == nil || channels.AsSendError(err).Retry {
+	// It is the operator's number that Twilio refuses: nothing is known of the customer's.
+	undo := r.twilio.Fail(sandbox.Fault{Op: "call", Status: 400, Code: 21211})
+	if _, err := r.door.Call(t.Context(), channels.CallRequest{ID: "x", Operator: shopPhone, Customer: customer}); channels.AsSendError(err).Reason != channels.Misset {
+		t.Errorf("the operator's number is refused: %v", err)
+	}
+	undo()
+	undo = r.twilio.Fail(sandbox.Fault{Op: "call", Status: 500})
+	if _, err := r.door.Call(t.Context(), channels.CallRequest{ID: "x", Operator: customer, Customer: customer}); err == nil || channels.AsSendError(err).Retry {
 		t.Errorf("a call of unknown fate is to be tried again: %v", err)
 	}
 	undo()
 	named := start(t, sandbox.Options{}, func(c *Config) { c.From = "MillStreet" })
-	if _, err := named.door.Call(t.Context(), CallRequest{Operator: customer, Customer: customer}); channels.AsSendError(err).Reason != channels.Misset {
+	if _, err := named.door.Call(t.Context(), channels.CallRequest{Operator: customer, Customer: customer}); channels.AsSendError(err).Reason != channels.Misset {
 		t.Errorf("without a number: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"casewire/channels"
 	"casewire/channels/sms/segment"
@@ -52,6 +53,9 @@ type Config struct {
 	// StopReply confirms an opt-out word that Twilio does not know itself, by
 	// language. Twilio confirms STOP by itself.
 	StopReply Text `yaml:"stop_reply"`
+	// Voice is what becomes of calls that come in. It counts once the numbers' voice
+	// webhook at Twilio is {public URL}/hooks/voice/{id}, by POST.
+	Voice Voice `yaml:"voice"`
 	// Reconcile is how often Twilio's list is searched for messages whose webhook
 	// never reached us. It is always searched at the start.
 	Reconcile time.Duration `yaml:"reconcile"`
@@ -60,6 +64,22 @@ type Config struct {
 	Server string `yaml:"server"`
 	// Limits bound what is taken and sent.
 	Limits Limits `yaml:"limits"`
+}
+
+// Voice is what becomes of calls that come in: each is noted as a message of the
+// caller, and then somebody's phone rings, or the caller hears a text.
+type Voice struct {
+	// Dial are the numbers that ring when a customer calls, all at once; who answers
+	// first has the call. Empty: the caller hears Say, and the call ends.
+	Dial []string `yaml:"dial"`
+	// Say is what the caller hears first, by language. With neither this nor Dial a
+	// call is noted and not answered.
+	Say Text `yaml:"say"`
+	// Language is that of callers from countries that speak none of ours: en, ru, uk
+	// or sr.
+	Language string `yaml:"language"`
+	// Ring is how long the numbers ring.
+	Ring time.Duration `yaml:"ring"`
 }
 
 // Limits bound what is taken and sent.
@@ -78,6 +98,7 @@ type Limits struct {
 func NewConfig() *Config {
 	return &Config{
 		PlainQuotes: true,
+		Voice:       Voice{Language: "en", Ring: 30 * time.Second},
 		Reconcile:   5 * time.Minute,
 		Limits:      Limits{Segments: segment.MaxSegments, MediaBytes: 10 << 20, FormBytes: 256 << 10, Call: 15 * time.Second},
 	}
@@ -124,6 +145,7 @@ func (c *Config) Validate() error {
 	}
 	validateText(&f, "help_reply", c.HelpReply)
 	validateText(&f, "stop_reply", c.StopReply)
+	c.validateVoice(&f)
 	if c.Reconcile < 10*time.Second || c.Reconcile > 24*time.Hour {
 		f.add("reconcile", `write a time from "10s" to "24h"`, "%s is out of range", c.Reconcile)
 	}
@@ -208,12 +230,59 @@ func (l Limits) validate(f *faults) {
 	}
 }
 
-// in returns the text in a language, else in English, else in the first there is.
-func (t Text) in(lang string) string {
-	for _, l := range append([]string{lang}, languages...) {
-		if s := t[l]; s != "" {
-			return s
+// validateVoice checks what becomes of calls. A call that rings at a number of ours
+// would come in again.
+func (c *Config) validateVoice(f *faults) {
+	v := &c.Voice
+	for i, n := range v.Dial {
+		at := fmt.Sprintf("voice.dial[%d]", i)
+		switch {
+		case !e164(n):
+			f.add(at, `write it with its country, "+381601234567"`, "%q is no number", n)
+		case slices.Contains(c.own(), n):
+			f.add(at, "write the number of a phone", "is a number of this channel: the call would come in again")
+		case slices.Contains(v.Dial[:i], n):
+			f.add(at, "leave it out", "is there twice")
 		}
 	}
-	return ""
+	if len(v.Dial) > maxDial {
+		f.add("voice.dial", fmt.Sprintf("write at most %d", maxDial), "has %d numbers", len(v.Dial))
+	}
+	for lang, text := range v.Say {
+		if !slices.Contains(languages, lang) {
+			f.add("voice.say."+lang, "use "+strings.Join(languages, ", "), "%q is not a language of the channel", lang)
+		}
+		if n := utf8.RuneCountInString(text); n > maxSay {
+			f.add("voice.say."+lang, fmt.Sprintf("write at most %d characters", maxSay), "has %d characters", n)
+		}
+	}
+	if !slices.Contains(languages, v.Language) {
+		f.add("voice.language", "use "+strings.Join(languages, ", "), "%q is not a language of the channel", v.Language)
+	}
+	if v.Ring < 5*time.Second || v.Ring > 10*time.Minute {
+		f.add("voice.ring", `write a time from "5s" to "10m"`, "%s is out of range", v.Ring)
+	}
+}
+
+// Twilio's own limits: numbers that may ring at once, and characters of a text to
+// be said.
+const (
+	maxDial = 10
+	maxSay  = 4096
+)
+
+// in returns the text in a language, else in English, else in the first there is.
+func (t Text) in(lang string) string {
+	_, text := t.pick(lang)
+	return text
+}
+
+// pick is in, with the language that the text is in.
+func (t Text) pick(lang string) (of, text string) {
+	for _, l := range append([]string{lang}, languages...) {
+		if s := t[l]; s != "" {
+			return l, s
+		}
+	}
+	return "", ""
 }

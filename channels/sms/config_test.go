@@ -42,6 +42,13 @@ func TestConfigFaults(t *testing.T) {
 		{"reconcile", func(c *Config) { c.Reconcile = time.Second }},
 		{"server", func(c *Config) { c.Server = "http://twilio.example" }},
 		{"server", func(c *Config) { c.Server = "127.0.0.1:1" }},
+		{"voice.dial[0]", func(c *Config) { c.Voice.Dial = []string{"011 111 1111"} }},
+		{"voice.dial[1]", func(c *Config) { c.Voice.Dial = []string{shopPhone, shopPhone} }},
+		{"voice.dial[0]", func(c *Config) { c.Voice.Dial = []string{ourNumber} }},
+		{"voice.say.de", func(c *Config) { c.Voice.Say = Text{"de": "Guten Tag"} }},
+		{"voice.say.en", func(c *Config) { c.Voice.Say = Text{"en": strings.Repeat("a", 5000)} }},
+		{"voice.language", func(c *Config) { c.Voice.Language = "de" }},
+		{"voice.ring", func(c *Config) { c.Voice.Ring = time.Second }},
 		{"limits.segments", func(c *Config) { c.Limits.Segments = 11 }},
 		{"limits.media_bytes", func(c *Config) { c.Limits.MediaBytes = 0 }},
 		{"limits.form_bytes", func(c *Config) { c.Limits.FormBytes = 2 << 20 }},
@@ -79,6 +86,7 @@ default_region: RS
 plain_quotes: false
 help_reply: {en: "Mill Street Repairs, +381 11 123"}
 reconcile: 1m
+voice: {dial: ["+381111111111"], say: {sr: "Dobar dan"}, language: sr}
 limits: {segments: 3}
 `), c, yaml.Strict())
 	if err != nil {
@@ -86,6 +94,9 @@ limits: {segments: 3}
 	}
 	if c.Limits.Segments != 3 || c.Limits.Call != 15*time.Second || c.PlainQuotes || c.Reconcile != time.Minute {
 		t.Errorf("%+v", c)
+	}
+	if v := c.Voice; !slices.Equal(v.Dial, []string{shopPhone}) || v.Say["sr"] != "Dobar dan" || v.Language != "sr" || v.Ring != 30*time.Second {
+		t.Errorf("%+v", v)
 	}
 	if !slices.Equal(c.own(), []string{"+15005550007", "+15005550006"}) {
 		t.Errorf("own %q", c.own())

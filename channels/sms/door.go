@@ -11,7 +11,9 @@
 // Files and buttons are not sent: a message with files is refused as BadContent,
 // of one with buttons the text is sent.
 //
-// A call is made by Twilio, too, from one phone to the other; see Door.Call.
+// Calls are Twilio's, too: one that we ask for goes from the operator's phone to the
+// customer's (Door.Call); one that comes in is handed over as a message, and rings
+// at the numbers that the configuration names. No sound passes through us.
 package sms
 
 import (
@@ -29,13 +31,14 @@ import (
 	"casewire/channels/sms/segment"
 )
 
-// Door is an open SMS channel. It is a channels.Channel, Web, Prober, Examiner,
-// Healthy and Counter, and safe for concurrent use.
+// Door is an open SMS channel. It is a channels.Channel, Web, MoreWeb, Caller,
+// Prober, Examiner, Healthy and Counter, and safe for concurrent use.
 type Door struct {
 	cfg    Config
 	env    channels.Env
 	log    *slog.Logger
 	path   string // "/hooks/sms/shop"
+	voice  string // "/hooks/voice/shop"
 	own    []string
 	seals  seals
 	api    *api
@@ -55,6 +58,8 @@ var (
 	_ channels.Config   = (*Config)(nil)
 	_ channels.Channel  = (*Door)(nil)
 	_ channels.Web      = (*Door)(nil)
+	_ channels.MoreWeb  = (*Door)(nil)
+	_ channels.Caller   = (*Door)(nil)
 	_ channels.Prober   = (*Door)(nil)
 	_ channels.Examiner = (*Door)(nil)
 	_ channels.Healthy  = (*Door)(nil)
@@ -82,7 +87,7 @@ func (c *Config) Open(env channels.Env) (channels.Channel, error) {
 	}
 	g := newGuard(standIn)
 	d := &Door{
-		cfg: *c, env: env, log: env.Log.With("channel", env.ID), path: "/hooks/sms/" + name, own: c.own(), guard: g,
+		cfg: *c, env: env, log: env.Log.With("channel", env.ID), path: "/hooks/sms/" + name, voice: "/hooks/voice/" + name, own: c.own(), guard: g,
 		api:   &api{account: c.AccountSID, tokens: tokens(c), transport: g, patience: c.Limits.Call},
 		nudge: make(chan struct{}, 1), quiet: quiet{now: env.Now},
 	}
@@ -100,6 +105,12 @@ func tokens(c *Config) []string {
 
 // Prefix is the path below which Handler serves, "/hooks/sms/shop/".
 func (d *Door) Prefix() string { return d.path + "/" }
+
+// Prefixes are where calls are announced, "/hooks/voice/shop/" (channels.MoreWeb).
+func (d *Door) Prefixes() []string { return []string{d.voice + "/"} }
+
+// VoiceURL is what Twilio has to be told to announce calls to.
+func (d *Door) VoiceURL() string { return d.env.PublicURL + d.voice }
 
 // WebhookURL is what Twilio has to be told to post messages to.
 func (d *Door) WebhookURL() string { return d.env.PublicURL + d.path }

@@ -16,9 +16,11 @@ type (
 		Type   string `json:"type"`
 	}
 	numberResource struct {
-		Number    string `json:"phone_number"`
-		SmsURL    string `json:"sms_url"`
-		SmsMethod string `json:"sms_method"`
+		Number      string `json:"phone_number"`
+		SmsURL      string `json:"sms_url"`
+		SmsMethod   string `json:"sms_method"`
+		VoiceURL    string `json:"voice_url"`
+		VoiceMethod string `json:"voice_method"`
 	}
 	serviceResource struct {
 		Inbound     string `json:"inbound_request_url"`
@@ -85,7 +87,7 @@ func (d *Door) examineService(ctx context.Context, found func(channels.Finding))
 		found(channels.Finding{Step: "messaging service", OK: true, Text: "it exists; its numbers have webhooks of their own"})
 		return true
 	}
-	found(d.pointed("messaging service", s.Inbound, "POST"))
+	found(pointed("messaging service", "messages", d.WebhookURL(), s.Inbound, "POST"))
 	return false
 }
 
@@ -101,23 +103,26 @@ func (d *Door) examineNumber(ctx context.Context, number string, found func(chan
 	}
 	for _, n := range list.Numbers {
 		if n.Number == number {
-			found(d.pointed(step, n.SmsURL, n.SmsMethod))
+			found(pointed(step, "messages", d.WebhookURL(), n.SmsURL, n.SmsMethod))
+			if len(d.cfg.Voice.Dial) > 0 || len(d.cfg.Voice.Say) > 0 {
+				found(pointed("calls to "+number, "calls", d.VoiceURL(), n.VoiceURL, n.VoiceMethod))
+			}
 			return
 		}
 	}
 	found(channels.Finding{Step: step, Text: "it is not a number of this account", Mend: "write a number of the account, or another account_sid"})
 }
 
-// pointed compares where Twilio posts messages with where we take them. What
-// follows "#" is for Twilio alone.
-func (d *Door) pointed(step, address, method string) channels.Finding {
+// pointed compares where Twilio posts messages or calls with where we take them.
+// What follows "#" is for Twilio alone.
+func pointed(step, what, ours, address, method string) channels.Finding {
 	base, _, _ := strings.Cut(address, "#")
-	if strings.TrimSuffix(base, "/") == d.WebhookURL() && strings.EqualFold(method, "POST") {
-		return channels.Finding{Step: step, OK: true, Text: "it exists, and messages to it come here"}
+	if strings.TrimSuffix(base, "/") == ours && strings.EqualFold(method, "POST") {
+		return channels.Finding{Step: step, OK: true, Text: "it exists, and " + what + " to it come here"}
 	}
-	text := fmt.Sprintf("messages to it go to %s by %s", base, method)
+	text := fmt.Sprintf("%s to it go to %s by %s", what, base, method)
 	if base == "" {
-		text = "messages to it go nowhere"
+		text = what + " to it go nowhere"
 	}
-	return channels.Finding{Step: step, Text: text, Mend: "enter " + d.WebhookURL() + " as its webhook, by POST"}
+	return channels.Finding{Step: step, Text: text, Mend: "enter " + ours + " as its webhook, by POST"}
 }

@@ -32,6 +32,7 @@ func (r *rig) examine(change func(*Config)) (out []string, text string) {
 func TestExamine(t *testing.T) {
 	r := assemble(t, sandbox.Options{Service: service})
 	number := "number " + ourNumber
+	dialled := func(c *Config) { c.Voice.Dial = []string{shopPhone} }
 	for _, v := range []struct {
 		name   string
 		before func()
@@ -46,6 +47,8 @@ func TestExamine(t *testing.T) {
 		{"wrong token", nil, func(c *Config) { c.AuthToken = channels.NewSecret(nextToken) }, "webhook warn, login bad"},
 		{"for Twilio alone", func() { r.twilio.Point(ourNumber, r.url+"#rc=3") }, nil, "webhook warn, login ok, " + number + " ok"},
 		{"pointed elsewhere", func() { r.twilio.Point(ourNumber, "https://old.example/sms") }, nil, "webhook warn, login ok, " + number + " bad"},
+		{"calls go nowhere", nil, dialled, "webhook warn, login ok, " + number + " bad, calls to " + ourNumber + " bad"},
+		{"calls", func() { r.twilio.PointVoice(ourNumber, r.house.URL+"/hooks/voice/shop", "") }, dialled, "webhook warn, login ok, " + number + " bad, calls to " + ourNumber + " ok"},
 		{"pointed nowhere", func() { r.twilio.Point(ourNumber, "") }, nil, "webhook warn, login ok, " + number + " bad"},
 	} {
 		if v.before != nil {

@@ -21,6 +21,7 @@ const (
 	channelID = "sms:shop"
 	ourNumber = "+15005550006"
 	customer  = "+381601234567"
+	shopPhone = "+381111111111"
 	service   = "MG0000000000000000000000000000aaaa"
 	nextToken = "ffffffffffffffffffffffffffffffff"
 	patience  = 10 * time.Second
@@ -55,7 +56,8 @@ func assemble(t testing.TB, o sandbox.Options) *rig {
 	t.Helper()
 	r := &rig{TB: t, house: channeltest.NewHouse(t), log: &transcript{}}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if h := r.handler.Load(); h != nil && strings.HasPrefix(req.URL.Path+"/", "/hooks/sms/shop/") {
+		path := req.URL.Path + "/"
+		if h := r.handler.Load(); h != nil && (strings.HasPrefix(path, "/hooks/sms/shop/") || strings.HasPrefix(path, "/hooks/voice/shop/")) {
 			(*h).ServeHTTP(w, req)
 			return
 		}

@@ -16,21 +16,12 @@ import (
 )
 
 // Handler serves the webhooks: messages at the path itself, below it delivery at
-// "status" and calls at "call". Messages go to in.
+// "status" and calls of ours at "call"; calls that come in at the voice path, below
+// it what becomes of them at "status". Messages go to in.
 func (d *Door) Handler(in channels.Sink) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tail, ok := strings.CutPrefix(r.URL.Path, d.path)
-		do := d.message
-		switch strings.TrimSuffix(tail, "/") {
-		case "":
-		case "/status":
-			do = d.status
-		case "/call":
-			do = d.called
-		default:
-			ok = false
-		}
-		if !ok {
+		do := d.webhook(r.URL.Path)
+		if do == nil {
 			http.NotFound(w, r)
 			return
 		}
@@ -45,7 +36,7 @@ func (d *Door) Handler(in channels.Sink) http.Handler {
 			return
 		}
 		defer leave()
-		f, status, why := d.read(w, r, d.path+tail)
+		f, status, why := d.read(w, r, r.URL.Path)
 		if status != 0 {
 			d.turnAway(ctx, w, status, why)
 			return
@@ -54,6 +45,23 @@ func (d *Door) Handler(in channels.Sink) http.Handler {
 			d.failed(ctx, w, err)
 		}
 	})
+}
+
+// webhook is what is done with what Twilio posts to a path, nil when nothing is.
+func (d *Door) webhook(path string) func(context.Context, http.ResponseWriter, *http.Request, channels.Sink, form) error {
+	switch strings.TrimSuffix(path, "/") {
+	case d.path:
+		return d.message
+	case d.path + "/status":
+		return d.status
+	case d.path + "/call":
+		return d.called
+	case d.voice:
+		return d.rung
+	case d.voice + "/status":
+		return d.hungUp
+	}
+	return nil
 }
 
 // reason is why a webhook was refused: its name in the log and among the counts.
@@ -151,10 +159,11 @@ func (d *Door) arrival(f form) arrival {
 
 // sidShape says that s can be the id of a message.
 func sidShape(s string) bool {
-	if len(s) != 34 || s[:2] != "SM" && s[:2] != "MM" {
-		return false
-	}
-	for i := 2; i < len(s); i++ {
+	return len(s) == 34 && (s[:2] == "SM" || s[:2] == "MM") && hexadecimal(s[2:])
+}
+
+func hexadecimal(s string) bool {
+	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
 			return false
 		}

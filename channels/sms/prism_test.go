@@ -64,7 +64,7 @@ func TestRequestsFollowThePublishedInterface(t *testing.T) {
 		t.Errorf("fetch the account: %v", err)
 	}
 	d.examineNumber(t.Context(), "+15552345678", func(channels.Finding) {})
-	if _, err := d.Call(t.Context(), CallRequest{ID: "c1", Operator: "+381111111111", Customer: customer}); err != nil {
+	if _, err := d.Call(t.Context(), channels.CallRequest{ID: "c1", Operator: "+381111111111", Customer: customer}); err != nil {
 		t.Errorf("call: %v", err)
 	}
 	for _, v := range spy.found {

@@ -14,6 +14,7 @@ type counters struct {
 	messages, receipts, stops, starts, storeErrors                       atomic.Int64
 	unsigned, forged, oversized, mangled, foreign, unknown               atomic.Int64
 	sent, unsure, resolved, media, mediaFailed, missed, reconcile, calls atomic.Int64
+	callsIn                                                              atomic.Int64
 }
 
 // refused returns the counter of a reason to refuse webhooks.
@@ -42,7 +43,7 @@ func (d *Door) Counts() map[string]int64 {
 		"oversized": c.oversized.Load(), "mangled": c.mangled.Load(), "foreign_account": c.foreign.Load(),
 		"unknown_number": c.unknown.Load(), "sent": c.sent.Load(), "unsure": c.unsure.Load(), "resolved": c.resolved.Load(),
 		"media": c.media.Load(), "media_failed": c.mediaFailed.Load(), "missed": c.missed.Load(), "reconciled": c.reconcile.Load(),
-		"calls": c.calls.Load(),
+		"calls": c.calls.Load(), "calls_in": c.callsIn.Load(),
 	}
 }
 

@@ -168,7 +168,7 @@ func (h hand) refuse(stdin string, code int, words []string, args ...string) {
 // manages goes through the life of an operator and a token.
 func (h hand) manages(name string) {
 	h.t.Helper()
-	h.expect(firstPassword+"\n", "added "+name+"\n", "user", "add", name, "--name", "Ira K", "--queue", "phones", "--queue", "tv", "--language", "uk", "--capacity", "7")
+	h.expect(firstPassword+"\n", "added "+name+"\n", "user", "add", name, "--name", "Ira K", "--queue", "phones", "--queue", "tv", "--language", "uk", "--capacity", "7", "--phone", "+381 60 1234567")
 	h.expect(secondPassword+"\n", name+": password set\n", "user", "password", name)
 	h.expect("", name+": disabled\n", "user", "disable", name)
 
@@ -180,7 +180,7 @@ func (h hand) manages(name string) {
 	found := false
 	for _, o := range all {
 		if o.Login == name {
-			found = o.Name == "Ira K" && strings.Join(o.Queues, " ") == "phones tv" && o.Language == "uk" && o.Capacity == 7 && o.Disabled
+			found = o.Name == "Ira K" && strings.Join(o.Queues, " ") == "phones tv" && o.Language == "uk" && o.Capacity == 7 && o.Phone == "+381601234567" && o.Disabled
 		}
 	}
 	if !found {
@@ -203,6 +203,7 @@ func (h hand) isRefused() {
 	h.refuse(firstPassword, 2, []string{"login: ", "is taken"}, "user", "add", "stopped")
 	h.refuse(firstPassword, 2, []string{`queues/0: no queue "tvs"`, `roles/0: "boss" is not one of`}, "user", "add", "bob", "--queue", "tvs", "--role", "boss")
 	h.refuse("short", 2, []string{"password: "}, "user", "add", "bob")
+	h.refuse(firstPassword, 2, []string{"phone: "}, "user", "add", "bob", "--phone", "060 1234567")
 	h.refuse("", 1, []string{`no operator "nobody"`, "see casewire user list"}, "user", "disable", "nobody")
 	h.refuse(secondPassword, 1, []string{`no operator "nobody"`}, "user", "password", "nobody")
 	h.refuse("", 1, []string{`no token "none"`, "see casewire token list"}, "token", "revoke", "none")

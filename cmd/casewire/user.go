@@ -24,6 +24,7 @@ type operator struct {
 	Queues   []string `json:"queues"`
 	Capacity int      `json:"capacity"`
 	Language string   `json:"lang"`
+	Phone    string   `json:"phone,omitempty"`
 	Disabled bool     `json:"disabled,omitempty"`
 	Password string   `json:"password,omitempty"`
 }
@@ -74,6 +75,7 @@ func newUserAdd() *cobra.Command {
 	c.Flags().StringSliceVar(&o.Queues, "queue", nil, "queues that the operator serves; may be repeated")
 	c.Flags().IntVar(&o.Capacity, "capacity", 0, "active cases to hold at once; 0 for no limit")
 	c.Flags().StringVar(&o.Language, "language", "", "language of the pages: en, ru, uk, sr")
+	c.Flags().StringVar(&o.Phone, "phone", "", "phone that rings when they call a customer, with its country: +381601234567")
 	return c
 }
 

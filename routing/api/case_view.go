@@ -156,7 +156,7 @@ type Event struct {
 	At      time.Time          `json:"at"`
 	Actor   Person             `json:"actor"`
 	From    string             `json:"from,omitempty" doc:"The queue, operator or status before; of a refiled message, the number of the case that it came from."`
-	To      string             `json:"to,omitempty" doc:"The queue, operator, status, reason, outcome or kind of address after; of a refiled message, the number of the case that it went to."`
+	To      string             `json:"to,omitempty" doc:"The queue, operator, status, reason, number, outcome or kind of address after; of a refiled message, the number of the case that it went to."`
 	ToName  string             `json:"to_name,omitempty"`
 	ClaimNo int64              `json:"claim_no,omitempty"`
 	Reason  string             `json:"reason,omitempty"`

@@ -113,7 +113,8 @@ func (s *Server) numbers(w http.ResponseWriter, r *http.Request) {
 		if wanted == "" || strings.Contains(n, strings.Trim(wanted, "*")) {
 			list = append(list, map[string]any{
 				"sid": "PN" + strings.TrimLeft(n, "+"), "account_sid": s.o.AccountSID, "phone_number": n,
-				"sms_url": s.hooks[n], "sms_method": "POST", "capabilities": map[string]bool{"sms": true, "mms": true, "voice": true},
+				"sms_url": s.hooks[n], "sms_method": "POST",
+				"voice_url": s.voices[n].voice, "voice_method": "POST", "status_callback": s.voices[n].status, "capabilities": map[string]bool{"sms": true, "mms": true, "voice": true},
 			})
 		}
 	}

@@ -24,7 +24,7 @@
 //	+15005551610  taken, then failed with 21610
 //	+15005553xxx  taken, then undelivered with 30xxx: +15005553003 is 30003
 //	+15005554xxx  called, not written to: +15005554486 busy, +15005554480 no answer,
-//	              +15005554404 failed
+//	              +15005554404 failed; +15005554481 calls, and hangs up while it rings
 package sandbox
 
 import (
@@ -85,11 +85,13 @@ type Server struct {
 
 	mu       sync.Mutex
 	book     book
-	hooks    map[string]string // webhook URL by our number
+	hooks    map[string]string    // webhook URL by our number
+	voices   map[string]voiceHook // the same of calls
 	faults   []*Fault
 	watchers []watcher
 	changed  chan struct{} // closed and replaced when anything changed
 	calls    []*call
+	rung     []*rung
 	saved    error
 	closed   bool
 }
@@ -116,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{
-		o: o, hooks: make(map[string]string), changed: make(chan struct{}),
+		o: o, hooks: make(map[string]string), voices: make(map[string]voiceHook), changed: make(chan struct{}),
 		client: &http.Client{
 			Timeout:       15 * time.Second,
 			Transport:     &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 64},

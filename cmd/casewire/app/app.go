@@ -75,9 +75,10 @@ type App struct {
 
 	base     context.Context // of what runs; never cancelled, so that a signal cuts nothing off
 	listener net.Listener
-	url      string // how the outside reaches us
-	local    string // how this machine reaches us
-	secret   string // of the control file
+	url      string        // how the outside reaches us
+	local    string        // how this machine reaches us
+	secret   string        // of the control file
+	copying  chan struct{} // full while somebody reads everything
 }
 
 // stopWithin is how much longer than its grace period a stop may take before the
@@ -93,7 +94,7 @@ func Start(ctx context.Context, o Options) (*App, error) {
 	if o.Check == nil {
 		o.Check = func(string) {}
 	}
-	a := &App{o: o, life: lifecycle{log: o.Log}, base: context.WithoutCancel(ctx), metrics: prometheus.NewRegistry(), failed: make(chan error, 16)}
+	a := &App{o: o, life: lifecycle{log: o.Log}, base: context.WithoutCancel(ctx), metrics: prometheus.NewRegistry(), failed: make(chan error, 16), copying: make(chan struct{}, 1)}
 	for _, step := range []func(context.Context) error{
 		a.listen, a.openStore, a.openPolicy, a.openRooms, a.before, a.runRooms, a.openDoors, a.runPost, a.openControl, a.serve,
 	} {
@@ -199,12 +200,18 @@ func (a *App) setLevel() {
 	}
 }
 
-// sink is what doors are handed: messages go to the hall, receipts to the post
-// room.
+// sink is what doors are handed: messages go to the hall, receipts of messages to
+// the post room and those of calls to the book.
 type sink struct {
 	*intake.Intake
 	outbox *outbox.Outbox
+	calls  func(ctx context.Context, r channels.Receipt) error
 }
 
 // Receipt passes a provider's word on.
-func (s sink) Receipt(ctx context.Context, r channels.Receipt) error { return s.outbox.Receipt(ctx, r) }
+func (s sink) Receipt(ctx context.Context, r channels.Receipt) error {
+	if isCall(r) {
+		return s.calls(ctx, r)
+	}
+	return s.outbox.Receipt(ctx, r)
+}

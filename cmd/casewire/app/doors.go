@@ -53,7 +53,7 @@ type door struct {
 	conf    channels.Config
 	channel channels.Channel
 	handler http.Handler // nil when it does not speak HTTP
-	prefix  string
+	paths   []string     // below which it serves
 	cancel  context.CancelFunc
 	done    chan struct{}
 
@@ -93,7 +93,7 @@ func (d *doors) apply(ctx context.Context, conf []config.Channel) error {
 		}
 		n := &door{id: c.ID, conf: c.Config, channel: ch, done: make(chan struct{})}
 		if web, ok := ch.(channels.Web); ok {
-			n.prefix, n.handler = web.Prefix(), web.Handler(d.sink)
+			n.paths, n.handler = paths(web), web.Handler(d.sink)
 		}
 		next[c.ID] = n
 		fresh = append(fresh, n)
@@ -289,12 +289,24 @@ func (d *doors) stop(context.Context) error {
 	return nil
 }
 
-// ServeHTTP hands requests to the door whose prefix they are below.
+// paths are those below which a door serves.
+func paths(web channels.Web) []string {
+	out := []string{web.Prefix()}
+	if more, ok := web.(channels.MoreWeb); ok {
+		out = append(out, more.Prefixes()...)
+	}
+	return out
+}
+
+// ServeHTTP hands requests to the door with the longest path that they are below.
 func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var best *door
+	longest := 0
 	for _, n := range d.all() {
-		if n.handler != nil && strings.HasPrefix(r.URL.Path+"/", n.prefix) && (best == nil || len(n.prefix) > len(best.prefix)) {
-			best = n
+		for _, p := range n.paths {
+			if strings.HasPrefix(r.URL.Path+"/", p) && len(p) > longest {
+				best, longest = n, len(p)
+			}
 		}
 	}
 	if best == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/archive"
 	"casewire/casecore/lease"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
@@ -27,7 +28,7 @@ import (
 func collections() []*store.Coll {
 	var out []*store.Coll
 	for _, room := range [][]*store.Coll{
-		casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections(),
+		archive.Collections(), casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections(),
 	} {
 		out = append(out, room...)
 	}
@@ -44,6 +45,9 @@ func (a *App) openStore(ctx context.Context) error {
 	a.store, a.blobs, a.engine = e.store, e.blobs, e
 	for _, c := range e.close {
 		a.life.started(c.name, func(context.Context) error { return c.do() })
+	}
+	if err := archive.Ready(ctx, a.store); err != nil {
+		return err
 	}
 	a.leases = lease.New(a.store, store.NewID(), lease.Options{})
 	a.health.add(storePart(a.store))
@@ -101,7 +105,7 @@ func (a *App) openRooms(context.Context) error {
 	if !a.engine.alone {
 		a.doors.leases = a.leases
 	}
-	a.doors.sink = sink{a.intake, a.outbox}
+	a.doors.sink = sink{a.intake, a.outbox, a.callReceipt}
 	a.setLevel()
 	return nil
 }

@@ -40,11 +40,13 @@ func (a *App) sweep(ctx context.Context) error {
 	}
 }
 
-// sweepStore removes memories, sessions, links and kept answers whose time is over.
+// sweepStore removes memories, sessions, links and kept answers whose time is over,
+// and ends calls that nobody told of.
 func (a *App) sweepStore(ctx context.Context) error {
 	for _, part := range []func() (int, error){
 		func() (int, error) { return a.sweepWith(ctx, casecore.SweepMemory) },
 		func() (int, error) { return a.sweepWith(ctx, casecore.SweepTies) },
+		func() (int, error) { return a.sweepCalls(ctx) },
 		func() (int, error) { return a.staff.Sweep(ctx, sweepBatch) },
 		func() (int, error) { return api.Sweep(ctx, a.store, a.o.Now(), sweepBatch) },
 	} {

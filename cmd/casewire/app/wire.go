@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +19,7 @@ import (
 	"casewire/channels"
 	"casewire/config"
 	"casewire/config/policy"
+	"casewire/notify"
 	"casewire/routing/access"
 	"casewire/routing/api"
 	"casewire/routing/console"
@@ -36,6 +39,7 @@ func (a *App) consoleOptions() console.Options {
 		Files:     casecore.Files{Blobs: a.blobs},
 		FileLimit: int64(a.Static().Limits.Attachment),
 		Preview:   a.preview, Typing: a.typing, Colleagues: a.colleagues,
+		Post: postRoom{a}, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
 		Log: a.o.Log, Now: a.o.Now,
 	}
 }
@@ -72,22 +76,54 @@ func (a *App) origins() []string {
 
 // preview is what the customer would be told if the case moved to a status.
 func (a *App) preview(ctx context.Context, c *casecore.Case, to string) (*console.Told, error) {
-	pol := a.policy.Current().Notify
-	e := &casecore.Event{Kind: casecore.Moved, Case: c.ID, From: c.Status, To: to}
-	planned := pol.Plan(e)
-	if len(planned) == 0 || c.To.Kind == channels.Desk {
+	if c.To.Kind == channels.Desk {
 		return nil, nil
 	}
-	var who *casecore.Customer
+	var f *notify.Foreseen
 	err := a.store.View(ctx, func(tx store.Tx) (err error) {
-		who, err = casecore.Customers.Get(tx, c.Customer)
+		f, err = a.plan.Foresee(tx, &casecore.Event{Kind: casecore.Moved, Case: c.ID, From: c.Status, To: to}, c)
 		return err
 	})
-	if err != nil {
+	if err != nil || f == nil {
 		return nil, err
 	}
-	m := pol.Render(planned[0].Template, e, c, who, "")
-	return &console.Told{Kind: c.To.Kind, Text: m.Body.Text}, nil
+	return &console.Told{Kind: f.To.Kind, Text: f.Message.Body.Text, At: f.Due, Reason: f.Reason, TakesBack: f.TakesBack}, nil
+}
+
+// refile moves a message to another case. A number that there is not is as good as
+// one that is not the customer's.
+func (a *App) refile(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
+	c, err := a.intake.Refile(ctx, by, message, to)
+	if errors.Is(err, intake.ErrNoCase) {
+		return nil, fmt.Errorf("%w: %w", casecore.ErrNotTheirs, err)
+	}
+	return c, err
+}
+
+// linker is the first bot, by its channel's id, with links that open a chat; nil
+// while there is none.
+func (a *App) linker() channels.Linker {
+	open := a.doors.all()
+	for _, id := range slices.Sorted(maps.Keys(open)) {
+		if l, ok := open[id].channel.(channels.Linker); ok && l.Link("x") != "" {
+			return l
+		}
+	}
+	return nil
+}
+
+// link makes a link by which a case's customer adds their chat with the bot; empty
+// when there is no bot.
+func (a *App) link(ctx context.Context, by casecore.Actor, number string) (string, error) {
+	l := a.linker()
+	if l == nil {
+		return "", nil
+	}
+	token, err := a.work.Tie(ctx, by, number)
+	if err != nil {
+		return "", err
+	}
+	return l.Link(token), nil
 }
 
 // typing shows the customer that somebody is writing, on channels that can.
@@ -126,6 +162,7 @@ func (a *App) apiParts() api.Parts {
 		Store: a.store, Work: a.work, Board: a.board, Staff: a.staff, Gate: a.gate,
 		Flow: a.Flow, Router: a.Router, Files: casecore.Files{Blobs: a.blobs},
 		Opener: opener{a}, Policies: policies{a.store, a.policy}, Channels: channelHealth{a},
+		Post: postRoom{a}, Refile: a.refile, Link: a.link, Dial: a.dial,
 	}
 }
 
