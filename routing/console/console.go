@@ -89,6 +89,11 @@ type Options struct {
 	// bot, once; Links says whether there is a bot now. Optional, both or none.
 	Link  func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
 	Links func() bool
+	// Dial has the operator's phone ring and then an address of the customer's;
+	// Dials says whether there is a channel for a case that can. Optional, both or
+	// none.
+	Dial  func(ctx context.Context, by casecore.Actor, number, identity string) error
+	Dials func(ctx context.Context, number string) bool
 
 	Log *slog.Logger     // optional
 	Now func() time.Time // optional
@@ -173,6 +178,7 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/tags", c.tags)
 	page("POST /desk/cases/{number}/reopen", c.reopen)
 	page("POST /desk/cases/{number}/called", c.called)
+	page("POST /desk/cases/{number}/dial", c.dial)
 	page("POST /desk/cases/{number}/link", c.invite)
 	page("POST /desk/cases/{number}/messages/{message}/refile", c.refile)
 	page("POST /desk/cases/{number}/notices/{id}/{verb}", c.noticeInCase)

@@ -56,6 +56,8 @@ func (c *Console) explain(v *visit, err error) (int, *notice) {
 		length *http.MaxBytesError
 		bad    *casecore.Invalid
 		late   *desk.Late
+		silent *desk.NoCall
+		onCall *casecore.OnCall
 	)
 	switch {
 	case errors.As(err, &said):
@@ -85,6 +87,19 @@ func (c *Console) explain(v *visit, err error) (int, *notice) {
 		return http.StatusUnprocessableEntity, n
 	case errors.As(err, &late):
 		say("error.late")
+		return http.StatusConflict, n
+	case errors.As(err, &silent):
+		say("error.no_call")
+		n.Mend = silent.Words
+		return http.StatusConflict, n
+	case errors.As(err, &onCall):
+		say("error.on_call", "name", onCall.ByName)
+		return http.StatusConflict, n
+	case errors.Is(err, desk.ErrNoPhone):
+		say("error.no_phone")
+		return http.StatusConflict, n
+	case errors.Is(err, casecore.ErrNoNumber):
+		say("error.no_number")
 		return http.StatusConflict, n
 	case errors.Is(err, casecore.ErrNotTheirs):
 		say("error.not_theirs")

@@ -38,19 +38,21 @@ import (
 // house is the console over a real store, real sessions and the real board, with
 // a clock that the test moves.
 type house struct {
-	t      testing.TB
-	store  *sqlite.Store
-	ledger *casecore.Ledger
-	work   *desk.Work
-	board  *desk.Board
-	staff  *staff.Directory
-	files  *files
-	flow   *flow.Flow
-	router *routing.Router
-	post   *desktest.Post
-	url    string
-	told   console.Told // what Preview says besides the text
-	noBot  bool
+	t       testing.TB
+	store   *sqlite.Store
+	ledger  *casecore.Ledger
+	work    *desk.Work
+	board   *desk.Board
+	staff   *staff.Directory
+	files   *files
+	flow    *flow.Flow
+	router  *routing.Router
+	post    *desktest.Post
+	url     string
+	told    console.Told // what Preview says besides the text
+	dialled []string
+	noCall  error
+	noBot   bool
 
 	mu     sync.Mutex
 	shift  time.Duration
@@ -154,6 +156,13 @@ func newHouse(t testing.TB) *house {
 			return "https://t.me/orbita_bot?start=" + token, nil
 		},
 		Links: func() bool { return !h.noBot },
+		Dial: func(_ context.Context, by casecore.Actor, number, identity string) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.dialled = append(h.dialled, by.Name+" "+number+" "+identity)
+			return h.noCall
+		},
+		Dials: func(context.Context, string) bool { return true },
 		Typing: func(_ context.Context, _ string, to channels.Address) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -27,6 +27,7 @@ type identity struct {
 	Verified, Answered bool
 	Shut               string // why nothing may be sent there
 	Reopen             string // id, when an operator's word is enough to send there again
+	Call               string // id, when the operator may have it called
 }
 
 func (c *Console) person(v *visit, view *desk.View) casePerson {
@@ -36,6 +37,7 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 		CustomerName: cmp.Or(strings.TrimSpace(who.Name), strings.TrimSpace(k.To.Name), v.T("customer.unknown")),
 		CustomerLang: languageName(v, cmp.Or(who.Lang, k.Lang)),
 	}
+	dials := view.MayWork && c.o.Dials != nil && c.o.Dials(v.ctx(), k.CaseNumber())
 	for _, i := range view.Identities {
 		id := identity{Kind: i.Address.Kind, Handle: i.Address.Handle, Verified: i.Verified, Answered: i.Address.Key() == k.To.Key()}
 		if id.Kind.Hosted() {
@@ -47,6 +49,9 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 				id.Reopen = i.ID
 			}
 		}
+		if dials && (id.Kind == channels.SMS || id.Kind == channels.Voice) && !withheld(i) {
+			id.Call = i.ID
+		}
 		p.Identities = append(p.Identities, id)
 	}
 	for _, a := range slices.Sorted(maps.Keys(who.Attributes)) {
@@ -54,6 +59,9 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 	}
 	return p
 }
+
+// withheld says that a caller did not give their number.
+func withheld(i *casecore.Identity) bool { return i.Shut != nil && i.Shut.Code == "withheld" }
 
 // shut says why an address may not be written to: in our words, with the provider's
 // code to look up.

@@ -72,6 +72,16 @@ func (c *Console) called(v *visit) error {
 	})
 }
 
+// dial calls the customer: the operator's phone rings first.
+func (c *Console) dial(v *visit) error {
+	return c.change(v, func(f form) (string, error) {
+		if c.o.Dial == nil {
+			return "", errNoPage
+		}
+		return casePath(f.number), c.o.Dial(v.ctx(), v.by, f.number, f.Get("identity"))
+	})
+}
+
 // otherCase is where a message of the customer may be moved.
 type otherCase struct{ Number, Name string }
 

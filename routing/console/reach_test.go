@@ -353,6 +353,44 @@ func TestInvite(t *testing.T) {
 	b.post(path+"/link").want(t, http.StatusConflict, "No bot is running")
 }
 
+// Only who holds the case may have the customer called, and hears why not.
+func TestDial(t *testing.T) {
+	h := newHouse(t)
+	h.operator("anna", "Anna", operatorRole, "phones")
+	h.operator("boris", "Boris", operatorRole, "phones")
+	c, b, path := h.taken(ask{who: "Olena", kind: channels.SMS})
+	b.get(path).want(t, http.StatusOK, path+"/dial", "Call")
+	id := casecore.IdentityID(c.To)
+	if a := b.post(path+"/dial", "identity", id); a.code != http.StatusSeeOther || len(h.dialled) != 1 || h.dialled[0] != "Anna "+c.CaseNumber()+" "+id {
+		t.Errorf("answered %d, dialled %q", a.code, h.dialled)
+	}
+	for err, say := range map[error]string{
+		desk.ErrNoPhone: "no phone number", casecore.ErrNoNumber: "The customer has no phone number",
+		&desk.NoCall{Words: "The provider is away."}: "The provider is away.", &casecore.OnCall{ByName: "Vera"}: "by Vera",
+	} {
+		h.noCall = err
+		b.post(path+"/dial", "identity", id).want(t, http.StatusConflict, say)
+	}
+	h.signIn("boris").get(path).lacks(t, path+"/dial")
+	_, mailed, other := h.taken(ask{who: "Ivan", kind: channels.Email})
+	mailed.get(other).lacks(t, other+"/dial")
+}
+
+// Who wrote a mail whose answers go to somebody else is said.
+func TestWriterIsNamed(t *testing.T) {
+	h := newHouse(t)
+	h.operator("anna", "Anna", operatorRole, "phones")
+	c, b, path := h.taken(ask{who: "Olena", kind: channels.Email})
+	h.put(func(tx store.Tx) error {
+		_, _, err := h.ledger.Append(tx, casecore.System("test"), c.ID, casecore.Message{
+			Direction: casecore.In, Channel: c.Channel, ExternalID: "2", From: c.To,
+			Writer: channels.Address{Kind: channels.Email, Handle: "niece@mail.test"}, Body: channels.Body{Text: "on her behalf"},
+		})
+		return err
+	})
+	b.get(path).want(t, http.StatusOK, "Written by niece@mail.test; answers go to the customer")
+}
+
 // Copies are one line, repeats say of what, and every event speaks.
 func TestTwinsAndEvents(t *testing.T) {
 	h := newHouse(t)

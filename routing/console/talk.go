@@ -49,6 +49,7 @@ type message struct {
 	From                   channels.Kind
 	Copy                   string     // the channel that this copy came on
 	Instead                string     // what this is sent in place of
+	Writer                 string     // who wrote, when answers go to somebody else
 	Cancelled              bool       // it was taken back
 	Waits                  *waits     // it goes out later
 	Move                   *whereElse // it may be moved to another case
@@ -230,6 +231,10 @@ func (t talk) message(m *casecore.Message) message {
 func (t talk) twins(m *casecore.Message, out *message) {
 	if m.CopyOf != "" {
 		out.Copy, out.From = channelName(t.v, m.Channel), m.From.Kind
+	}
+	if w := m.Writer; w.Handle != "" && w.Key() != m.From.Key() {
+		out.Writer = clip(plain(w.Handle))
+		out.Follows = false
 	}
 	if m.Instead != "" {
 		out.Instead = t.v.T("message.instead")

@@ -40,7 +40,11 @@ func (a *App) consoleOptions() console.Options {
 		FileLimit: int64(a.Static().Limits.Attachment),
 		Preview:   a.preview, Typing: a.typing, Colleagues: a.colleagues,
 		Post: postRoom{a}, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
-		Log: a.o.Log, Now: a.o.Now,
+		Dial: func(ctx context.Context, by casecore.Actor, number, identity string) error {
+			return a.dial(ctx, by, number, identity, nil)
+		},
+		Dials: func(ctx context.Context, number string) bool { _, c := a.caller(ctx, number); return c != nil },
+		Log:   a.o.Log, Now: a.o.Now,
 	}
 }
 
