@@ -22,12 +22,15 @@ const (
 // serial it names, else the newest of the thread, else the newest of the customer.
 // With several open ones it goes to the newest, and the customer is asked, unless
 // they have just been writing about it.
-func (in *Intake) converse(tx store.Tx, p *prepared, who *casecore.Customer) (place, error) {
-	fresh, err := in.fresh(tx, p)
+func (in *Intake) converse(tx store.Tx, p *prepared, who *sender) (place, error) {
+	if who.stranger {
+		return place{}, nil
+	}
+	fresh, err := in.fresh(tx, p, who.identity)
 	if fresh || err != nil {
 		return place{}, err
 	}
-	list, err := in.recent(tx, p, who)
+	list, err := in.recent(tx, p, who.Customer)
 	if err != nil || len(list) == 0 {
 		return place{}, err
 	}
@@ -55,10 +58,9 @@ func (p *prepared) called() bool {
 }
 
 // fresh says that the customer wished for a new case, which is thereby fulfilled.
-func (in *Intake) fresh(tx store.Tx, p *prepared) (bool, error) {
-	i, err := casecore.Identities.Get(tx, casecore.IdentityID(p.in.From))
-	if err != nil || !i.Fresh || p.in.Auto {
-		return false, err
+func (in *Intake) fresh(tx store.Tx, p *prepared, i *casecore.Identity) (bool, error) {
+	if !i.Fresh || p.in.Auto {
+		return false, nil
 	}
 	i.Fresh = false
 	return true, casecore.Identities.Put(tx, i)

@@ -85,7 +85,11 @@ func (p *prepared) override(e Entry) {
 // one behind the address.
 func (in *Intake) customer(tx store.Tx, p *prepared, id string, m *casecore.Message) (*casecore.Customer, error) {
 	if id == "" {
-		return in.identify(tx, p, m)
+		who, err := in.identify(tx, p, m)
+		if err != nil {
+			return nil, err
+		}
+		return who.Customer, nil
 	}
 	c, err := casecore.Customers.Get(tx, id)
 	if err != nil {

@@ -150,7 +150,7 @@ func (in *Intake) put(tx store.Tx, p *prepared) (*Result, error) {
 		}
 		return &Result{Case: c, Message: stored}, err
 	}
-	d := p.draft(who, in.o.Lang())
+	d := p.draft(who.Customer, in.o.Lang())
 	d.Linked = at.linked
 	c, stored, err := in.ledger.Open(tx, by, d, m)
 	return &Result{Case: c, Message: stored, New: true}, err
@@ -171,27 +171,37 @@ func repeat(tx store.Tx, p *prepared) (*Result, error) {
 
 // identify returns the customer of the sender's address, a new one at first sight,
 // and gives m its place in a hosted thread while the identity is at hand.
-func (in *Intake) identify(tx store.Tx, p *prepared, m *casecore.Message) (*casecore.Customer, error) {
+func (in *Intake) identify(tx store.Tx, p *prepared, m *casecore.Message) (*sender, error) {
 	c, i, err := known(tx, p.in.From)
+	s := &sender{Customer: c, identity: i}
 	if errors.Is(err, store.ErrNotFound) {
-		c = &casecore.Customer{Name: p.in.From.Name, Lang: p.in.Body.Lang}
-		if err := casecore.Customers.Put(tx, c); err != nil {
+		s.stranger = true
+		s.Customer = &casecore.Customer{Name: p.in.From.Name, Lang: p.in.Body.Lang}
+		if err := casecore.Customers.Put(tx, s.Customer); err != nil {
 			return nil, err
 		}
-		i = &casecore.Identity{Meta: store.Meta{ID: casecore.IdentityID(p.in.From)}, Address: p.in.From, Customer: c.ID}
+		s.identity = &casecore.Identity{Meta: store.Meta{ID: casecore.IdentityID(p.in.From)}, Address: p.in.From, Customer: s.ID}
 	} else if err != nil {
 		return nil, err
 	}
+	i = s.identity
 	hosted := p.in.From.Kind.Hosted()
 	if hosted {
 		i.Lines++
 		m.Line = i.Lines
 	}
 	heard := !p.in.Auto && !p.called() && i.Heard(in.ledger.Now())
-	if hosted || heard || i.Version == 0 {
-		return c, casecore.Identities.Put(tx, i)
+	if hosted || heard || s.stranger {
+		return s, casecore.Identities.Put(tx, i)
 	}
-	return c, nil
+	return s, nil
+}
+
+// sender is who wrote: the customer, and the address they wrote from.
+type sender struct {
+	*casecore.Customer
+	identity *casecore.Identity
+	stranger bool // never seen before this message
 }
 
 // known returns who has this address, or store.ErrNotFound.

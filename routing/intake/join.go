@@ -29,7 +29,7 @@ const candidates = 8
 // name, else the newest case. Only the case's own customer may join it (E7), but for a
 // provider's report on a message of ours; another's message opens a case of its
 // own that names the claimed one. A case that closed too long ago does not count.
-func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place, error) {
+func (in *Intake) join(tx store.Tx, p *prepared, who *sender) (place, error) {
 	var at place
 	if dup, err := in.copied(tx, p, who); err != nil || dup.to != nil {
 		return dup, err
@@ -62,7 +62,7 @@ func (in *Intake) join(tx store.Tx, p *prepared, who *casecore.Customer) (place,
 // or a provider that reports on a message of ours. Who only has answers sent to the
 // customer is not the customer, unless they have been in the case before: such an
 // address costs less to name than a sender's to forge (E7).
-func speaks(tx store.Tx, p *prepared, who *casecore.Customer, c *casecore.Case) (bool, error) {
+func speaks(tx store.Tx, p *prepared, who *sender, c *casecore.Case) (bool, error) {
 	if p.in.Report || c.Customer != who.ID || p.in.Writer.Handle == "" {
 		return p.in.Report || c.Customer == who.ID, nil
 	}
@@ -90,7 +90,7 @@ const writers = 50
 
 // copied returns the case of another copy of the message, which came in through
 // another of our addresses.
-func (in *Intake) copied(tx store.Tx, p *prepared, who *casecore.Customer) (place, error) {
+func (in *Intake) copied(tx store.Tx, p *prepared, who *sender) (place, error) {
 	if p.in.Copy == "" {
 		return place{}, nil
 	}
