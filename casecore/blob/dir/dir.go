@@ -36,6 +36,8 @@ type Store struct {
 	// a content between its being put again and its time being looked at.
 	places sync.Mutex
 
+	buffers sync.Pool // of *[pieceSize]byte
+
 	foldersMu sync.Mutex
 	folders   map[string]bool // known to be durable
 }

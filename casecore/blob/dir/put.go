@@ -38,7 +38,7 @@ func (s *Store) write(ctx context.Context, name string, r io.Reader, limit int64
 	}
 	hash := sha256.New()
 	// One byte more than allowed tells too large from just fitting.
-	n, err := io.Copy(io.MultiWriter(f, hash), io.LimitReader(&untilDone{ctx, r}, min(limit, math.MaxInt64-1)+1))
+	n, err := s.pour(f, hash, io.LimitReader(&untilDone{ctx, r}, min(limit, math.MaxInt64-1)+1))
 	if err == nil && n > limit {
 		err = fmt.Errorf("more than %d bytes: %w", limit, blob.ErrTooLarge)
 	}
@@ -50,6 +50,44 @@ func (s *Store) write(ctx context.Context, name string, r io.Reader, limit int64
 	}
 	return blob.Ref{Hash: hex.EncodeToString(hash.Sum(nil)), Size: n}, nil
 }
+
+// pour writes r to both in large pieces: mail comes in small ones, and each write
+// to a file costs a call.
+func (s *Store) pour(f io.Writer, hash io.Writer, r io.Reader) (n int64, err error) {
+	buf, ok := s.buffers.Get().(*[pieceSize]byte)
+	if !ok {
+		buf = new([pieceSize]byte)
+	}
+	defer s.buffers.Put(buf)
+	for {
+		got, end := fill(r, buf[:])
+		n += int64(got)
+		if _, err := hash.Write(buf[:got]); err != nil {
+			return n, err
+		}
+		if _, err := f.Write(buf[:got]); err != nil {
+			return n, err
+		}
+		switch {
+		case errors.Is(end, io.EOF):
+			return n, nil
+		case end != nil:
+			return n, end
+		}
+	}
+}
+
+// fill reads until buf is full or r ends, and says how it ended.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var got int
+		got, err = r.Read(buf[n:])
+		n += got
+	}
+	return n, err
+}
+
+const pieceSize = 64 << 10
 
 // adopt gives the file its lasting name. A content of that name is replaced by
 // its equal: that also renews its time, and mends it if it was damaged.
