@@ -1,7 +1,11 @@
 package casecore
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -46,6 +50,7 @@ type Message struct {
 	Line       int64            `json:"line,omitempty"`     // place in a hosted thread, 0 while not in one
 	Delivery   *Delivery        `json:"delivery,omitempty"`
 	Source     string           `json:"source,omitempty"` // blob of the raw form
+	Raw        []byte           `json:"raw,omitempty"`    // the raw form itself, when it is small
 	Broken     string           `json:"broken,omitempty"` // why it could not be read in full
 	At         time.Time        `json:"at"`
 	SentAt     time.Time        `json:"sent_at,omitzero"` // by the customer's clock
@@ -156,6 +161,25 @@ func (m *Message) refKeys(k store.Keys) {
 		k.Add("ref", ReplacesKey(m.Channel, m.Replaces))
 	}
 }
+
+// HasSource says that the raw form was kept.
+func (m *Message) HasSource() bool { return m.Source != "" || len(m.Raw) > 0 }
+
+// OpenSource returns the raw form; channels.ErrNotFound when none was kept.
+func (m *Message) OpenSource(ctx context.Context, files channels.Files) (io.ReadSeekCloser, error) {
+	switch {
+	case len(m.Raw) > 0:
+		return raw{bytes.NewReader(m.Raw)}, nil
+	case m.Source != "" && files != nil:
+		return files.Open(ctx, m.Source)
+	}
+	return nil, fmt.Errorf("raw form of message %s: %w", m.ID, channels.ErrNotFound)
+}
+
+type raw struct{ *bytes.Reader }
+
+// Close does nothing.
+func (raw) Close() error { return nil }
 
 // Names lists what answers call the message, the best known first.
 func (m *Message) Names() []string {

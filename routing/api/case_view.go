@@ -212,7 +212,7 @@ func messageOf(c *casecore.Case, m *casecore.Message) Message {
 	for _, v := range m.Versions {
 		out.Versions = append(out.Versions, Version{Text: v.Body.Text, Until: v.At.UTC()})
 	}
-	if m.Source != "" {
+	if m.HasSource() {
 		out.Source = fmt.Sprintf("%s/cases/%s/messages/%s/source", Prefix, c.CaseNumber(), m.ID)
 	}
 	for i, f := range m.Body.Files {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,17 +216,17 @@ func (a *API) getSource(ctx context.Context, c *call, in *sourceInput) (*fileOut
 	if err != nil {
 		return nil, err
 	}
-	if m.Source == "" {
+	if !m.HasSource() {
 		return nil, notFound()
 	}
-	body, err := a.Files.Open(ctx, m.Source)
+	body, err := m.OpenSource(ctx, a.Files)
 	if err != nil {
 		return nil, err
 	}
 	return &fileOutput{Body: func(huma.Context) {
 		defer body.Close()
 		name, kind := letter.Raw(number, m)
-		a.send(c, m.Source, kind, mime.FormatMediaType("attachment", map[string]string{"filename": name}), body)
+		a.send(c, cmp.Or(m.Source, m.ID), kind, mime.FormatMediaType("attachment", map[string]string{"filename": name}), body)
 	}}, nil
 }
 

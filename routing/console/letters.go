@@ -41,7 +41,7 @@ func (t talk) letter(m *casecore.Message) *letterBox {
 }
 
 func (t talk) source(m *casecore.Message) string {
-	if m.Source == "" || t.c.o.Files == nil {
+	if !m.HasSource() || t.c.o.Files == nil {
 		return ""
 	}
 	return t.at(m) + "/source"
@@ -171,10 +171,7 @@ func (c *Console) source(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if m.Source == "" || c.o.Files == nil {
-		return errNoPage
-	}
-	data, err := c.o.Files.Open(v.ctx(), m.Source)
+	data, err := m.OpenSource(v.ctx(), c.o.Files)
 	if errors.Is(err, channels.ErrNotFound) {
 		return errNoPage
 	}

@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -223,17 +224,29 @@ func TestTextFromOutsideIsMadeSafe(t *testing.T) {
 func TestTheRawFormAndTheCursorAreKeptInTheSameCommit(t *testing.T) {
 	h := open(t)
 	m := message(channels.Email, "a@mail.test", "<1@mail>", "x")
-	m.Source = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("raw mail")), nil }
-	m.Cursor = []byte("uid 17")
-	res := h.take(m)
-	r, err := h.blobs.Open(t.Context(), res.Message.Source)
-	if err != nil {
-		t.Fatal(err)
+	for id, size := range map[string]int{"none": 0, "small": 8 << 10, "just too large": 8<<10 + 1, "large": 1 << 20} {
+		want := strings.Repeat("r", size)
+		m.ExternalID, m.Cursor = id, []byte("uid 16")
+		m.Source = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(want)), nil }
+		r, err := h.take(m).Message.OpenSource(t.Context(), casecore.Files{Blobs: h.blobs})
+		if size == 0 {
+			if !errors.Is(err, channels.ErrNotFound) {
+				t.Errorf("%s: %v", id, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := io.ReadAll(r); err != nil || string(raw) != want {
+			t.Errorf("%s: raw form of %d bytes, %v", id, len(raw), err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	defer r.Close()
-	if raw, err := io.ReadAll(r); err != nil || string(raw) != "raw mail" {
-		t.Errorf("raw form %q, %v", raw, err)
-	}
+	m.ExternalID, m.Cursor = "<1@mail>", []byte("uid 17")
+	h.take(m)
 	memory := casecore.Memory{Store: h.store, Channel: m.Channel, Now: func() time.Time { return h.now }}
 	if cur, err := memory.Load(t.Context(), "cursor"); err != nil || !bytes.Equal(cur, m.Cursor) {
 		t.Errorf("cursor %q, %v", cur, err)

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const (
 	maxFacts   = 32
 	maxFact    = 500 // bytes of one value
 	maxSource  = 64 << 20
+	smallRaw   = 8 << 10 // bytes: kept in the message itself, which spares a file
 
 	// All texts as a document of the store spells them, where some characters take
 	// six times their bytes. The rest of the document needs less than a quarter.
@@ -45,7 +47,7 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 	}
 	p := &prepared{in: m}
 	p.clean()
-	source, err := in.keepSource(ctx, p)
+	source, small, err := in.keepSource(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +58,7 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 	in.route(p, in.facts(p, attributes))
 	p.message = casecore.Message{
 		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From, Writer: p.in.Writer,
-		Auto: m.Auto, Body: p.in.Body, Source: source, Broken: p.in.Broken, SentAt: m.SentAt,
+		Auto: m.Auto, Body: p.in.Body, Source: source, Raw: small, Broken: p.in.Broken, SentAt: m.SentAt,
 		Refs: m.Refs, Topic: m.Topic, Copy: m.Copy, Replaces: m.Replaces,
 	}
 	return p, nil
@@ -140,24 +142,31 @@ func (in *Intake) facts(p *prepared, customer map[string]string) routing.Facts {
 
 // keepSource stores the raw form before the commit that refers to it. One that is
 // too large is cut: refusing it would have it offered for ever.
-func (in *Intake) keepSource(ctx context.Context, p *prepared) (string, error) {
+func (in *Intake) keepSource(ctx context.Context, p *prepared) (blob string, small []byte, err error) {
 	if p.in.Source == nil {
-		return "", nil
+		return "", nil, nil
 	}
 	r, err := p.in.Source()
 	if err != nil {
-		return "", fmt.Errorf("open raw message: %w", err)
+		return "", nil, fmt.Errorf("open raw message: %w", err)
 	}
 	defer func() { _ = r.Close() }()
-	cut := &io.LimitedReader{R: r, N: maxSource}
+	head, err := io.ReadAll(io.LimitReader(r, smallRaw+1))
+	if err != nil {
+		return "", nil, fmt.Errorf("read raw message: %w", err)
+	}
+	if len(head) <= smallRaw {
+		return "", head, nil
+	}
+	cut := &io.LimitedReader{R: io.MultiReader(bytes.NewReader(head), r), N: maxSource}
 	ref, err := in.blobs.Put(ctx, cut, maxSource)
 	if err != nil {
-		return "", fmt.Errorf("keep raw message: %w", err)
+		return "", nil, fmt.Errorf("keep raw message: %w", err)
 	}
 	if cut.N == 0 {
 		p.flag("the raw form is longer than 64 MB and was cut")
 	}
-	return ref.Hash, nil
+	return ref.Hash, nil, nil
 }
 
 // customerAttributes are those of the sender as known just before the commit.
