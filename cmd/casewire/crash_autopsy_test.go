@@ -14,8 +14,6 @@ import (
 
 	"casewire/casecore"
 	"casewire/channels"
-	"casewire/config/policy"
-	"casewire/notify"
 )
 
 // autopsy checks a copy of what the dead program has left, so that the next one
@@ -27,8 +25,10 @@ func (w *world) autopsy() {
 		w.t.Fatal(err)
 	}
 	b := openBook(w.t, body)
-	b.isKept(w)
+	b.isKept(w, false)
 	b.isInOrder()
+	b.isSent(w)
+	w.excuse(b)
 	w.waiting = nil
 	for number, c := range b.cases {
 		if c.OnBoard() {
@@ -72,13 +72,15 @@ func (w *world) end() {
 	}
 	w.heard()
 	b := openBook(w.t, w.data)
-	b.isKept(w)
+	b.isKept(w, true)
 	b.isInOrder()
+	b.isSent(w)
 	b.isFinished(w)
 }
 
 // isKept checks that everything that was acknowledged is there, once (I1, I2, I4).
-func (b *book) isKept(w *world) {
+// In the end that is everything.
+func (b *book) isKept(w *world, end bool) {
 	b.t.Helper()
 	inbound := 0
 	for _, m := range b.messages {
@@ -87,7 +89,7 @@ func (b *book) isKept(w *world) {
 		}
 	}
 	for _, out := range w.messages {
-		inbound -= b.keeps(out)
+		inbound -= b.keeps(out, end)
 	}
 	if inbound != 0 {
 		b.t.Errorf("I2: %d messages are there that nobody wrote", inbound)
@@ -99,57 +101,92 @@ func (b *book) isKept(w *world) {
 	}
 }
 
-// keeps checks one message of a visitor and says how often it is there.
-func (b *book) keeps(out *written) int {
+// keeps checks one message of a customer and says in how many it is there: an album
+// may have come apart, and a picture comes after its text.
+func (b *book) keeps(out *written, end bool) int {
 	b.t.Helper()
 	var found []*casecore.Message
 	for _, m := range b.messages {
-		if strings.HasSuffix(m.ExternalID, "|"+out.id) || m.Direction == casecore.In && m.Body.Text == out.text {
+		if out.is(m) {
 			found = append(found, m)
 		}
 	}
-	a, acked := out.by.acked(out.id)
+	a, acked := out.by.promised(out)
+	b.keepsFiles(out, found, end)
+	told := found[:0:0]
+	for _, m := range found {
+		b.isInOneEvent(out, m)
+		if m.Body.Text == out.text || m.Body.Text == out.final() {
+			told = append(told, m)
+		}
+	}
 	switch {
-	case len(found) > 1:
-		b.t.Errorf("I1: %q is there %d times", out.text, len(found))
-		return len(found)
-	case len(found) == 1 && out.sent == 0:
+	case len(told) > 1:
+		b.t.Errorf("I1: %q is there %d times", out.text, len(told))
+	case len(found) > 0 && out.sent == 0:
 		b.t.Errorf("I2: %q is there and was never sent", out.text)
-	case len(found) == 0 && acked:
+	case len(told) == 0 && (acked || end):
 		b.t.Errorf("I1: %q was acknowledged as %v and is lost", out.text, a)
 	}
-	if len(found) == 0 {
-		return 0
+	if len(told) != 1 {
+		return len(found)
 	}
-	m := found[0]
-	told := 0
-	for _, e := range b.events[m.Case] {
-		if e.Message == m.ID && (e.Kind == casecore.Opened || e.Kind == casecore.Received) {
-			told++
-		}
+	m := told[0]
+	if out.edit != "" && (acked || end) && (m.Body.Text != out.edit || len(m.Versions) != 1 || m.Versions[0].Body.Text != out.text) {
+		b.t.Errorf("I1: %q was edited and says %q after %d versions", out.text, m.Body.Text, len(m.Versions))
 	}
-	if told != 1 {
-		b.t.Errorf("I1: %q is in %d case events, want 1", out.text, told)
-	}
-	if c := b.cases[a.Case]; acked && (c == nil || c.ID != m.Case || m.Line != a.Seq) {
+	if c := b.cases[a.Case]; a.Case != "" && acked && (c == nil || c.ID != m.Case || m.Line != a.Seq) {
 		b.t.Errorf("I1: %q was acknowledged as %v and is at %d of case %s", out.text, a, m.Line, m.Case)
 	}
-	b.keepsFile(out, m)
-	return 1
+	return len(found)
 }
 
-func (b *book) keepsFile(out *written, m *casecore.Message) {
+// isInOneEvent checks that a message, and an edit of it, caused one event each.
+func (b *book) isInOneEvent(out *written, m *casecore.Message) {
 	b.t.Helper()
-	if out.file == nil {
-		if len(m.Body.Files) != 0 {
-			b.t.Errorf("%q has files that nobody sent", out.text)
+	came, revised, rung := 0, 0, 0
+	for _, e := range b.events[m.Case] {
+		switch {
+		case e.Message != m.ID:
+		case e.Kind == casecore.Opened || e.Kind == casecore.Received:
+			came++
+		case e.Kind == casecore.Revised:
+			revised++
+		case e.Kind == casecore.CallTaken:
+			rung++
 		}
-		return
 	}
-	sum := sha256.Sum256(out.file)
-	want := channels.File{Name: m.Body.Files[0].Name, Type: "text/plain", Size: int64(len(out.file)), Blob: hex.EncodeToString(sum[:])}
-	if len(m.Body.Files) != 1 || m.Body.Files[0] != want || !b.files[want.Blob] {
-		b.t.Errorf("I5: %q came with %+v, want %+v", out.text, m.Body.Files, want)
+	if rung > 1 || out.rung && rung == 0 {
+		b.t.Errorf("I1: it is told %d times how the call %s ended, want once", rung, m.ExternalID)
+	}
+	if came != 1 || revised > 1 || revised == 1 && out.edit == "" {
+		b.t.Errorf("I1: %q is in %d case events and %d edits, want 1", out.text, came, revised)
+	}
+}
+
+// keepsFiles checks that the files of a message are there once each. Those that a
+// door fetches afterwards may be missing before the end.
+func (b *book) keepsFiles(out *written, found []*casecore.Message, end bool) {
+	b.t.Helper()
+	var got []channels.File
+	for _, m := range found {
+		got = append(got, m.Body.Files...)
+	}
+	later := out.album || out.by.address().Kind == channels.SMS
+	if len(got) != len(out.files) && (len(found) > 0 && !later || end || len(got) > len(out.files)) {
+		b.t.Errorf("I5: %q came with %d files, want %d", out.text, len(got), len(out.files))
+	}
+	for _, data := range out.files {
+		sum := sha256.Sum256(data)
+		blob, n := hex.EncodeToString(sum[:]), 0
+		for _, f := range got {
+			if f.Blob == blob && f.Size == int64(len(data)) && strings.HasPrefix(f.Type, "text/plain") && b.files[blob] {
+				n++
+			}
+		}
+		if n > 1 || n == 0 && (len(found) > 0 && !later || end) {
+			b.t.Errorf("I5: a file of %q is there %d times in %+v, want once", out.text, n, got)
+		}
 	}
 }
 
@@ -205,82 +242,4 @@ func (d deed) is(e *casecore.Event) bool {
 		return e.Kind == casecore.Noted && e.Message == d.message
 	}
 	return false
-}
-
-// isFinished checks that nothing waits for anything any more: all that was sent
-// is acknowledged, all that should be told is told, once, and recorded (I2, I3).
-func (b *book) isFinished(w *world) {
-	b.t.Helper()
-	for _, out := range w.messages {
-		if _, ok := out.by.acked(out.id); !ok {
-			b.t.Errorf("I2: %q was never acknowledged", out.text)
-		}
-	}
-	for _, c := range b.cases {
-		for _, e := range b.events[c.ID] {
-			if len(e.Pending) > 0 {
-				b.t.Errorf("I3: event %d (%s) of %s still waits for %q", e.Seq, e.Kind, c.CaseNumber(), e.Pending)
-			}
-			if e.Kind == casecore.Undelivered {
-				b.t.Errorf("I3: %s: message %s is undelivered: %s", c.CaseNumber(), e.Message, e.To)
-			}
-		}
-	}
-	b.isTold(w)
-	notices := map[string]int{}
-	for _, n := range b.notices {
-		notices[n.Message]++
-		if n.State != notify.Read || n.Attempts < 1 {
-			b.t.Errorf("I3: notice of %q to %s is %s after %d attempts, want read", n.Template, n.CaseNumber, n.State, n.Attempts)
-		}
-	}
-	for _, m := range b.messages {
-		if m.Direction != casecore.Out {
-			continue
-		}
-		if notices[m.ID] != 1 || m.Delivery == nil || m.Delivery.State != channels.Read || len(m.Delivery.Attempts) == 0 {
-			b.t.Errorf("I3: message %s has %d notices and %+v, want one that was read", m.ID, notices[m.ID], m.Delivery)
-		}
-		shown := 0
-		for _, v := range w.visitors {
-			v.mu.Lock()
-			if l, ok := v.thread[m.Line]; ok && l.Text == m.Body.Text && b.cases[l.Case].ID == m.Case {
-				shown++
-			}
-			v.mu.Unlock()
-		}
-		if shown != 1 {
-			b.t.Errorf("I3: message %s at line %d was shown to %d visitors, want 1", m.ID, m.Line, shown)
-		}
-	}
-}
-
-// isTold checks that each event has the notices that the policy asks for (N1).
-func (b *book) isTold(w *world) {
-	b.t.Helper()
-	pol, err := policy.Load("default.yaml", policy.Default(), 1)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	due := 0
-	for _, c := range b.cases {
-		for _, e := range b.events[c.ID] {
-			templates := []string{}
-			if e.Kind == casecore.Answered {
-				templates = append(templates, "")
-			}
-			for _, p := range pol.Notify.Plan(e) {
-				templates = append(templates, p.Template)
-			}
-			for _, template := range templates {
-				due++
-				if b.notices[notify.NoticeID(e.ID, c.To.Key(), template)] == nil {
-					b.t.Errorf("I3: event %d (%s %s) of %s has no notice %q", e.Seq, e.Kind, e.To, c.CaseNumber(), template)
-				}
-			}
-		}
-	}
-	if due != len(b.notices) || due == 0 {
-		b.t.Errorf("I3: %d notices for %d that are due", len(b.notices), due)
-	}
 }

@@ -114,7 +114,8 @@ func (b *book) isInOrder() {
 			if e.Seq != int64(i)+1 {
 				b.t.Errorf("%s: event %d is numbered %d", c.CaseNumber(), i+1, e.Seq)
 			}
-			if e.Message != "" {
+			switch e.Kind {
+			case casecore.Opened, casecore.Received, casecore.Answered, casecore.Told, casecore.Noted:
 				mentioned[e.Message]++
 			}
 			switch e.Kind {

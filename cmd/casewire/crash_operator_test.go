@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"casewire/casecore"
 )
 
 // worker is an operator who works over the HTTP API and remembers every write
@@ -249,6 +251,41 @@ func (o *worker) cards(ctx context.Context, queue string) ([]string, error) {
 	}
 	slices.Sort(numbers)
 	return numbers, nil
+}
+
+// seen is what a case's timeline shows.
+type seen struct {
+	files int // attachments
+	calls int // calls that ended
+}
+
+// timeline reads the timeline of a case that the operator holds.
+func (o *worker) timeline(ctx context.Context, number string) (seen, error) {
+	r, err := o.do(ctx, http.MethodGet, "/cases/"+number+"/timeline?limit=200", "", nil)
+	if err != nil {
+		return seen{}, err
+	}
+	var out struct {
+		Items []struct {
+			Kind    string `json:"kind"`
+			Message *struct {
+				Files []json.RawMessage `json:"files"`
+			} `json:"message"`
+		} `json:"items"`
+	}
+	if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK {
+		return seen{}, r.error(o.login + " reads " + number)
+	}
+	var s seen
+	for _, e := range out.Items {
+		if e.Message != nil && e.Kind != string(casecore.CallTaken) {
+			s.files += len(e.Message.Files)
+		}
+		if e.Kind == string(casecore.CallMade) {
+			s.calls++
+		}
+	}
+	return s, nil
 }
 
 // repeat asks again for the last answer or note that was acknowledged: the key

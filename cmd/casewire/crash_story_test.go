@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -13,7 +15,7 @@ import (
 // which everything happens that a crash could spoil.
 type story struct {
 	*world
-	ada, boris, cleo *visitor
+	ada, boris, cleo customer
 
 	mu      sync.Mutex
 	claimNo map[string]int64   // by case
@@ -24,7 +26,7 @@ type story struct {
 
 func newStory(w *world) *story {
 	return &story{
-		world: w, ada: w.visitors[0], boris: w.visitors[1], cleo: w.visitors[2],
+		world: w, ada: w.customers[0], boris: w.customers[1], cleo: w.customers[2],
 		claimNo: map[string]int64{}, holder: map[string]*worker{}, taken: map[*worker]string{},
 	}
 }
@@ -53,6 +55,9 @@ func (s *story) tell() {
 	second := s.taken[loser]
 	s.play(together("ready for pickup", s.moves(s.ada, "ready", 2), s.writes(s.boris, true, 1)))
 	s.play(together("the customer comes back", s.writes(s.ada, true, 2), s.answers(s.ada)))
+	for _, c := range s.customers {
+		s.playHabits(c)
+	}
 
 	s.play(together("release", s.releases(second)))
 	s.play(together("the other takes it from its old place (Q2)", s.next(winner, "phones")))
@@ -70,11 +75,18 @@ func (s *story) tell() {
 		s.t.Fatalf("took %s, want %s that was reopened", s.taken[winner], third)
 	}
 	for range 40 { // until everything has happened that was ordered
-		if len(s.orders) == 0 {
+		if len(s.orders) == 0 && (s.luck == nil || len(s.deaths) > 0) {
 			break
 		}
-		s.play(together("a file more, and an answer", s.writes(x, true, 2), s.answers(x)))
+		s.play(together("a file more, and an answer", s.writes(s.ada, true, 1), s.answers(s.ada), s.writes(x, true, 2), s.answers(x), s.answers(y)))
+		s.playHabits(s.ada)
+		s.playHabits(s.boris)
 	}
+	var through []deedFunc
+	for _, c := range s.customers {
+		through = append(through, s.fence(c))
+	}
+	s.play(together("all that was written has been taken", through...))
 	s.play(together("last words", s.answers(s.ada), s.answers(x), s.answers(y)))
 	if len(s.orders) > 0 {
 		s.t.Fatalf("the scenario does not pass %v", s.orders)
@@ -83,39 +95,154 @@ func (s *story) tell() {
 
 // writes has a customer write, and wait until the automatic answers are there
 // that there should be by then.
-func (s *story) writes(v *visitor, file bool, auto int) deedFunc {
-	s.said++
-	text := fmt.Sprintf("My phone screen is broken [%s %d]", v.name, s.said)
-	var content []byte
+func (s *story) writes(v customer, file bool, auto int) deedFunc {
+	var files [][]byte
 	if file {
-		content = []byte(strings.Repeat(text+"\n", 200))
+		files = append(files, content(s.said+1))
 	}
-	m := s.write(v, text, content)
+	return s.tells(v, s.write(v, s.words(v), files...), auto)
+}
+
+// tells has a customer send a message and wait for that many automatic answers.
+func (s *story) tells(v customer, m *written, auto int) deedFunc {
 	return func(ctx context.Context, _ bool) error {
-		if _, acked := v.acked(m.id); !acked {
-			if err := v.send(ctx, m); err != nil {
-				return err
-			}
+		if err := v.say(ctx, m); err != nil {
+			return err
 		}
 		return v.sees(ctx, auto, "auto")
 	}
 }
 
-// caseOf is the number of a customer's case.
-func (s *story) caseOf(v *visitor) string {
-	s.t.Helper()
-	for _, m := range s.messages {
-		if a, ok := v.acked(m.id); ok && m.by == v {
-			return a.Case
-		}
-	}
-	s.t.Fatalf("%s has no case", v.name)
-	return ""
+// receipt is in what the customer is told when a case was opened.
+const receipt = "Your case number is"
+
+// words are what a customer says next, once in the whole story.
+func (s *story) words(v customer) string {
+	s.said++
+	return fmt.Sprintf("My phone screen is broken [%s %d]", v.called(), s.said)
 }
 
-func (s *story) customerOf(number string) *visitor {
+// content is a file that there is once.
+func content(n int) []byte {
+	return []byte(strings.Repeat(fmt.Sprintf("This is the file %d.\n", n), 200))
+}
+
+// playHabits has a customer do what people do at their door and nowhere else.
+func (s *story) playHabits(v customer) {
 	s.t.Helper()
-	for _, v := range s.visitors {
+	switch c := v.(type) {
+	case *chatter:
+		// By itself, so that nothing hurries it: what comes after an album ends it.
+		album := s.write(v, s.words(v), content(s.said), content(-s.said))
+		album.album = true
+		s.play(together("an album", s.tells(v, album, 1)))
+		edited := s.write(v, s.words(v))
+		edited.edit = edited.text + ", no, only scratched"
+		s.play(together("an edited message, a command and a button", s.tells(v, edited, 1), c.asks()))
+	case *texter:
+		call := s.write(v, rings)
+		call.call = true
+		s.play(together("a call", s.tells(v, call, 1)))
+		s.play(together("a call back", s.dials(c)))
+	}
+}
+
+// dials has the holder of a phone's case, if it has one, call that phone. After a
+// death the call of before may still be open, and then there is no other.
+func (s *story) dials(c *texter) deedFunc {
+	number, key := s.caseOf(c), uuid.NewString()
+	return func(ctx context.Context, _ bool) error {
+		o, _ := s.held(number)
+		if o == nil {
+			return nil
+		}
+		r, err := o.do(ctx, http.MethodPost, "/cases/"+number+"/call", key, map[string]any{})
+		if err != nil {
+			return err
+		}
+		code, _ := r.problem()
+		if open := r.status == http.StatusConflict && code == "calling" && len(s.deaths) > 0; !open && r.status != http.StatusAccepted {
+			return r.error(o.login + " calls " + c.name)
+		}
+		return s.until(ctx, "every call is told of", func() (bool, error) {
+			seen, err := o.timeline(ctx, number)
+			return seen.calls >= c.dialled(), err
+		})
+	}
+}
+
+// fence returns when everything that a customer wrote before it must have been
+// taken, as far as the door's own order tells.
+func (s *story) fence(v customer) deedFunc {
+	switch c := v.(type) {
+	case *writer: // letters of one sender are taken in order, and a new one gets a receipt
+		m := s.write(v, s.words(v))
+		m.fresh = true
+		before := -1
+		return func(ctx context.Context, _ bool) error {
+			if before < 0 {
+				before = len(c.texts("auto", receipt))
+			}
+			if err := v.say(ctx, m); err != nil {
+				return err
+			}
+			return c.gets(ctx, before+1, "auto", receipt)
+		}
+	case *chatter: // what comes after an album ends it
+		return s.tells(v, s.write(v, s.words(v)), 1)
+	case *texter:
+		return s.pictures(c)
+	}
+	return func(context.Context, bool) error { return nil }
+}
+
+// pictures waits until the holder is shown every file of a phone's texts.
+func (s *story) pictures(c *texter) deedFunc {
+	number, want := s.caseOf(c), 0
+	for _, m := range s.messages {
+		if m.by == customer(c) {
+			want += len(m.files)
+		}
+	}
+	return func(ctx context.Context, _ bool) error {
+		o, _ := s.held(number)
+		return s.until(ctx, fmt.Sprintf("%s holds %d files", number, want), func() (bool, error) {
+			seen, err := o.timeline(ctx, number)
+			return seen.files >= want, err
+		})
+	}
+}
+
+// until looks again and again until ok, for what nobody is told of.
+func (s *story) until(ctx context.Context, what string, ok func() (bool, error)) error {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		done, err := ok()
+		if err != nil || done {
+			return err
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
+		}
+	}
+}
+
+// caseOf is the number of a customer's case.
+func (s *story) caseOf(v customer) string {
+	s.t.Helper()
+	number := v.caseNumber()
+	if number == "" {
+		s.t.Fatalf("%s has no case", v.called())
+	}
+	return number
+}
+
+func (s *story) customerOf(number string) customer {
+	s.t.Helper()
+	for _, v := range s.customers {
 		if s.caseOf(v) == number {
 			return v
 		}
@@ -157,20 +284,20 @@ func (s *story) next(o *worker, queue string) deedFunc {
 }
 
 // answers has the holder of a customer's case answer, and the customer read it.
-func (s *story) answers(v *visitor) deedFunc {
+func (s *story) answers(v customer) deedFunc {
 	return s.says(v, "messages", func(ctx context.Context, text string) error {
 		return v.sees(ctx, 1, "operator", text)
 	})
 }
 
 // notes has the holder leave a note, which the customer is never shown.
-func (s *story) notes(v *visitor) deedFunc {
+func (s *story) notes(v customer) deedFunc {
 	return s.says(v, "notes", func(context.Context, string) error { return nil })
 }
 
-func (s *story) says(v *visitor, what string, then func(ctx context.Context, text string) error) deedFunc {
+func (s *story) says(v customer, what string, then func(ctx context.Context, text string) error) deedFunc {
 	s.said++
-	number, text, key := s.caseOf(v), fmt.Sprintf("We look at it [%s %d]", what, s.said), uuid.NewString()
+	number, text, key := s.caseOf(v), fmt.Sprintf(fromOperator+"%s %d]", what, s.said), uuid.NewString()
 	said := false
 	return func(ctx context.Context, _ bool) error {
 		o, claimNo := s.held(number)
@@ -191,7 +318,7 @@ func (s *story) says(v *visitor, what string, then func(ctx context.Context, tex
 }
 
 // moves gives a customer's case a status of which the customer is told.
-func (s *story) moves(v *visitor, status string, auto int) deedFunc {
+func (s *story) moves(v customer, status string, auto int) deedFunc {
 	number, moved := s.caseOf(v), false
 	return func(ctx context.Context, again bool) error {
 		o, claimNo := s.held(number)

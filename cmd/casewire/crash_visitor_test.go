@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+
+	"casewire/channels"
 )
 
 // errCut is what a client meets when the program is gone.
@@ -60,21 +63,59 @@ type ack struct {
 	Case string `json:"case"`
 }
 
-// written is a message of a visitor.
-type written struct {
-	by       *visitor
-	id, text string
-	file     []byte // nil: none
-	upload   string // the file's id, once it was taken
-	sent     int
-}
-
-func newWritten(v *visitor, text string, file []byte) *written {
-	return &written{by: v, id: uuid.NewString(), text: text, file: file}
+// newWritten is a message with a file, or nil for none.
+func newWritten(c customer, text string, file []byte) *written {
+	m := &written{by: c, id: uuid.NewString(), text: text}
+	if file != nil {
+		m.files = [][]byte{file}
+	}
+	return m
 }
 
 func newVisitor(name string, tick func()) *visitor {
 	return &visitor{name: name, tick: tick, thread: map[int64]line{}, acks: map[string]ack{}, changed: make(chan struct{})}
+}
+
+func (v *visitor) called() string { return v.name }
+
+// address is not known to visitors.
+func (v *visitor) address() channels.Address { return channels.Address{Kind: channels.WebChat} }
+
+func (v *visitor) enter(ctx context.Context, l life) error { return v.connect(ctx, l.url) }
+
+func (v *visitor) say(ctx context.Context, m *written) error {
+	if _, acked := v.promised(m); acked {
+		return nil
+	}
+	return v.send(ctx, m)
+}
+
+func (v *visitor) promised(m *written) (ack, bool) { return v.acked(m.id) }
+
+// caseNumber is that of the first message that was acknowledged.
+func (v *visitor) caseNumber() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	number, first := "", int64(0)
+	for _, a := range v.acks {
+		if first == 0 || a.Seq < first {
+			number, first = a.Case, a.Seq
+		}
+	}
+	return number
+}
+
+// has returns the places of a text in the thread.
+func (v *visitor) has(text string) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []string
+	for _, l := range v.thread {
+		if l.Text == text && l.From != "you" {
+			out = append(out, strconv.FormatInt(l.Seq, 10))
+		}
+	}
+	return out
 }
 
 // connect opens the chat at url and comes back to the thread.
@@ -166,7 +207,7 @@ func (v *visitor) await(ctx context.Context, what string, ok func() bool) error 
 
 // send sends a message, its file first, until it is acknowledged.
 func (v *visitor) send(ctx context.Context, m *written) error {
-	if m.file != nil && m.upload == "" {
+	if len(m.files) > 0 && m.upload == "" {
 		if err := v.uploadFile(ctx, m); err != nil {
 			return err
 		}
@@ -193,7 +234,7 @@ func (v *visitor) uploadFile(ctx context.Context, m *written) error {
 	v.mu.Lock()
 	url, token := v.url, v.token
 	v.mu.Unlock()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/chat/files", bytes.NewReader(m.file))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/chat/files", bytes.NewReader(m.files[0]))
 	if err != nil {
 		return err
 	}
@@ -310,11 +351,11 @@ func (v *visitor) complaints() []string {
 	return slices.Clone(v.faults)
 }
 
-// repeat sends the last message again that was acknowledged. The answer is
+// again sends the last message again that was acknowledged. The answer is
 // compared when it comes (W2), and a pong shows that it has come.
-func (v *visitor) repeat(ctx context.Context, all []*written) error {
+func (v *visitor) again(ctx context.Context, all []*written) error {
 	for _, m := range slices.Backward(all) {
-		if _, acked := v.acked(m.id); m.by != v || !acked {
+		if _, acked := v.acked(m.id); m.by != customer(v) || !acked {
 			continue
 		}
 		v.mu.Lock()

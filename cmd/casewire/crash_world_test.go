@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"casewire/casecore/staff"
+	"casewire/channels"
 	"casewire/cmd/casewire/app"
 )
 
@@ -31,8 +32,8 @@ func newOpening(t *testing.T) *opening {
 	m := &opening{data: filepath.Join(t.TempDir(), "data")}
 	a := startApp(t, m.data, func(ctx context.Context, a *app.App) error {
 		for _, o := range []staff.Operator{
-			{Login: "olena", Name: "Olena", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
-			{Login: "marko", Name: "Marko", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
+			{Login: "olena", Name: "Olena", Phone: "+493011110001", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
+			{Login: "marko", Name: "Marko", Phone: "+493011110002", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
 		} {
 			made, err := a.Staff().Create(ctx, o, o.Login+"-long-password")
 			if err != nil {
@@ -80,14 +81,16 @@ func (o order) String() string { return fmt.Sprintf("%s:%d", o.point, o.n) }
 // world is one installation with its customers and operators, who outlive the
 // program: it is killed, started again on the same folder, and they go on.
 type world struct {
-	t        *testing.T
-	data     string
-	orders   []order  // still to come, one for each life of the program
-	sweep    string   // a point that is armed at the beginning of each step
-	waiting  []string // cases that waited in the queue when the program died
-	visitors []*visitor
-	workers  []*worker
-	messages []*written // all that visitors wrote or tried to
+	t         *testing.T
+	data      string
+	out       *outside
+	orders    []order    // still to come, one for each life of the program
+	sweep     string     // a point that is armed at the beginning of each step
+	waiting   []string   // cases that waited in the queue when the program died
+	customers []customer // of all doors
+	visitors  []*visitor // those of the web chat
+	workers   []*worker
+	messages  []*written // all that customers wrote or tried to
 
 	proc   *process
 	armed  bool     // proc has an order that it has not reached
@@ -101,24 +104,32 @@ type world struct {
 	events int  // frames and answers of this life
 	killAt int  // the event at which to kill; 0: none
 	quiet  bool // nobody is killed any more
+
+	missing map[string][]string // by address: texts that may not have arrived, see excuse
+	late    map[string]bool     // by address: texts wait behind one of these
 }
 
-func newWorld(t *testing.T, m *opening) *world {
+// newWorld makes a world of three customers, each at one of these doors.
+func newWorld(t *testing.T, m *opening, doors []channels.Kind, moves bool) *world {
 	t.Helper()
-	w := &world{t: t, data: filepath.Join(t.TempDir(), "data")}
+	people := []string{"ada", "boris", "cleo"}
+	w := &world{
+		t: t, data: filepath.Join(t.TempDir(), "data"), out: newOutside(t, doors, people, moves), missing: map[string][]string{},
+		late: map[string]bool{},
+	}
 	if err := os.CopyFS(w.data, os.DirFS(m.data)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"ada", "boris", "cleo"} {
-		w.visitors = append(w.visitors, newVisitor(name, w.tick))
+	for i, name := range people {
+		w.customers = append(w.customers, w.newCustomer(name, i+1, doors[i], moves))
 	}
 	for i := range m.workers {
 		from := &m.workers[i]
 		w.workers = append(w.workers, &worker{login: from.login, id: from.id, cookie: from.cookie, tick: w.tick})
 	}
 	t.Cleanup(func() {
-		for _, v := range w.visitors {
-			v.leave()
+		for _, c := range w.customers {
+			c.leave()
 		}
 		if t.Failed() && w.proc != nil {
 			t.Logf("deaths: %q, steps begun: %d; stderr of the last life:\n%s", w.deaths, w.played, tail(w.proc.log.String()))
@@ -127,11 +138,34 @@ func newWorld(t *testing.T, m *opening) *world {
 	return w
 }
 
-// write makes a message of a visitor.
-func (w *world) write(v *visitor, text string, file []byte) *written {
-	m := newWritten(v, text, file)
+func (w *world) newCustomer(name string, n int, door channels.Kind, moves bool) customer {
+	switch door {
+	case channels.Email:
+		return newWriter(name, w, w.out.mail, moves)
+	case channels.Telegram:
+		return newChatter(name, n, w, w.out.telegram)
+	case channels.SMS:
+		return newTexter(name, n, w, w.out.sms)
+	}
+	v := newVisitor(name, w.tick)
+	w.visitors = append(w.visitors, v)
+	return v
+}
+
+// write makes a message of a customer.
+func (w *world) write(c customer, text string, files ...[]byte) *written {
+	m := newWritten(c, text, nil)
+	m.files = files
 	w.messages = append(w.messages, m)
 	return m
+}
+
+// excuses lists the texts to an address that may be missing, and says whether others
+// may wait behind them.
+func (w *world) excuses(handle string) (texts []string, late bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.missing[handle]), w.late[handle]
 }
 
 // tick counts an event of the outside, and kills the program at the chosen one.
@@ -180,7 +214,7 @@ func (w *world) start() {
 	if w.armed {
 		env = []string{crashVariable + "=" + w.orders[0].String()}
 	}
-	p := prepare(w.t, childCrash, []string{w.data}, env...)
+	p := prepare(w.t, childCrash, []string{w.data}, append(env, configVariable+"="+w.out.config)...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proc, w.events, w.killAt = p, 0, 0
@@ -205,13 +239,22 @@ func (w *world) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for ready: %w", ctx.Err())
 	}
+	if w.out.front != nil { // the address that it prints is the front's
+		c, err := app.ReadControl(w.data)
+		if err != nil || c == nil {
+			return fmt.Errorf("where the program listens: %v, %w", c, err)
+		}
+		if url = c.URL; w.out.front.point(url) != nil {
+			return fmt.Errorf("the program listens at %q", url)
+		}
+	}
 	for _, o := range w.workers {
 		o.mu.Lock()
 		o.url = url
 		o.mu.Unlock()
 	}
-	for _, v := range w.visitors {
-		if err := v.connect(ctx, url); err != nil {
+	for _, c := range w.customers {
+		if err := c.enter(ctx, life{url, w.proc.over}); err != nil {
 			return err
 		}
 	}
@@ -219,7 +262,9 @@ func (w *world) enter(ctx context.Context) error {
 		return err
 	}
 	cards, err := w.workers[0].cards(ctx, "phones")
-	if err == nil && !slices.Equal(cards, w.waiting) {
+	// What providers bring again opens cases by itself.
+	lost := slices.ContainsFunc(w.waiting, func(number string) bool { return !slices.Contains(cards, number) })
+	if err == nil && (lost || len(w.visitors) == len(w.customers) && len(cards) != len(w.waiting)) {
 		err = fmt.Errorf("the queue shows %q, %q wait in it", cards, w.waiting)
 	}
 	return err
@@ -278,118 +323,4 @@ func (w *world) calm() {
 	defer w.mu.Unlock()
 	w.quiet = true
 	w.sweep = ""
-}
-
-// arm has the running program die at a point, counted from now.
-func (w *world) arm(o order) {
-	w.t.Helper()
-	text := ""
-	if o.point != "" {
-		text = o.String()
-	}
-	if _, err := fmt.Fprintln(w.proc.leash, text); err != nil {
-		return // it is dead, and the step will notice
-	}
-	select {
-	case <-w.proc.armed:
-		w.armed = text != ""
-	case <-w.proc.over:
-	case <-time.After(patience):
-		w.t.Fatal("the program takes no orders")
-	}
-}
-
-// step is a part of the scenario: what several people do at once.
-type step struct {
-	name string
-	acts []*act
-}
-
-// act is one thing that somebody does until it is done; again is set when the
-// program died under an earlier try.
-type act struct {
-	do   func(ctx context.Context, again bool) error
-	done bool
-	try  int
-}
-
-func together(name string, do ...func(ctx context.Context, again bool) error) step {
-	s := step{name: name}
-	for _, d := range do {
-		s.acts = append(s.acts, &act{do: d})
-	}
-	return s
-}
-
-// play carries out a step, through as many lives as it takes.
-func (w *world) play(s step) {
-	w.t.Helper()
-	w.played++
-	w.doing = s.name
-	switch {
-	case w.sweep != "":
-		w.arm(order{point: w.sweep, n: 1})
-	case len(w.orders) > 0 && !w.armed && w.played >= w.orders[0].step:
-		w.arm(w.orders[0])
-	}
-	for {
-		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-		err := w.try(ctx, s)
-		if errors.Is(err, errCut) {
-			w.buried()
-			w.launch(ctx)
-			cancel()
-			continue
-		}
-		cancel()
-		if err != nil {
-			w.t.Fatalf("%s: %v", s.name, err)
-		}
-		for _, v := range w.visitors {
-			if f := v.complaints(); len(f) > 0 {
-				w.t.Fatalf("%s: %s", s.name, strings.Join(f, "\n"))
-			}
-		}
-		return
-	}
-}
-
-func (w *world) try(ctx context.Context, s step) error {
-	errs := make([]error, len(s.acts))
-	var wg sync.WaitGroup
-	for i, a := range s.acts {
-		if a.done {
-			continue
-		}
-		wg.Go(func() {
-			a.try++
-			errs[i] = a.do(ctx, a.try > 1)
-			a.done = errs[i] == nil
-		})
-	}
-	wg.Wait()
-	var cut error
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, errCut) {
-			return err
-		}
-		cut = errors.Join(cut, err)
-	}
-	return cut
-}
-
-// reassure repeats what was acknowledged last, as clients do that are not sure:
-// they get the same answer as before.
-func (w *world) reassure(ctx context.Context) error {
-	for _, v := range w.visitors {
-		if err := v.repeat(ctx, w.messages); err != nil {
-			return err
-		}
-	}
-	for _, o := range w.workers {
-		if err := o.repeat(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
