@@ -58,7 +58,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return wrongUsage{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemo(), newServe(), newCheck(), newDoctor(), newUser(), newToken(), newVersion())
+	root.AddCommand(newDemo(), newServe(), newCheck(), newDoctor(), newUser(), newToken(),
+		newBackup(), newRestore(), newVerify(), newVersion())
 	strict(root)
 	return root
 }

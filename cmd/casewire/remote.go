@@ -104,6 +104,27 @@ func (r *remote) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
+// stream asks for a long answer below /api/v1, which the caller closes. It may take
+// as long as it must.
+func (r *remote) stream(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/api/v1"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.secret)
+	patient := r.client
+	patient.Timeout = 0
+	res, err := patient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("reach the running casewire: %w", err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		defer res.Body.Close()
+		return nil, problem(res)
+	}
+	return res.Body, nil
+}
+
 // refusal is an answer of the API that is not a success, in words for people.
 type refusal struct {
 	status int

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"strings"
 
 	"casewire/casecore/blob"
@@ -35,14 +34,10 @@ type closer struct {
 // openEngine opens what the configuration names. fatal is told when the store
 // cannot be trusted any more.
 func openEngine(ctx context.Context, s config.Static, log *slog.Logger, check func(string) error, fatal func(error)) (*engine, error) {
-	if strings.HasPrefix(s.Store, "mongodb") {
+	if isMongo(s) {
 		return openMongo(ctx, s, log, check)
 	}
-	path := strings.TrimPrefix(s.Store, "sqlite:")
-	if path == "" {
-		path = filepath.Join(s.Data, "casewire.db")
-	}
-	st, err := sqlite.Open(ctx, path, sqlite.Options{Log: log, Check: check, Fatal: fatal}, collections()...)
+	st, err := sqlite.Open(ctx, storeFile(s), sqlite.Options{Log: log, Check: check, Fatal: fatal}, collections()...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +61,7 @@ func openMongo(ctx context.Context, s config.Static, log *slog.Logger, check fun
 		return e, e.openFolder(folder, check)
 	}
 	if e.blobs, err = gridfs.Open(ctx, st.Database()); err != nil {
-		return nil, errors.Join(fmt.Errorf("open attachments: %w", err), st.Close())
+		return nil, errors.Join(fmt.Errorf("open attachments: %w", err), st.Close()) //nolint:contextcheck // closing has a deadline of its own
 	}
 	return e, nil
 }

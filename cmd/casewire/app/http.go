@@ -107,6 +107,8 @@ func (a *App) mux() (*http.ServeMux, error) {
 	mux.Handle("/desk/", pages)
 	mux.Handle("/api/", jsonAPI)
 	mux.Handle("/api/v1/live", a.live)
+	mux.Handle("GET /api/v1/backup", a.administrators(a.backup))
+	mux.Handle("GET /api/v1/verify", a.administrators(a.verify))
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", a.health.readyz)
 	mux.Handle("GET /metrics", a.insiders(promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{})))
