@@ -231,6 +231,20 @@ type Examiner interface {
 	Examine(ctx context.Context, found func(Finding))
 }
 
+// Measure is what sending a text takes on a channel that counts.
+type Measure struct {
+	Sent  string // the text as it would be sent, which may be rewritten to be cheaper
+	Parts int    // that are sent and paid; 0 for an empty text
+	Left  int    // characters that still fit into the last part
+	Wide  bool   // signs in it made every part hold less than half as much
+	Long  bool   // more than the provider takes
+}
+
+// Measurer is a door whose texts cost by their length (S7).
+type Measurer interface {
+	Measure(text, lang string) Measure
+}
+
 // Typer is a door that can show the customer that somebody is writing.
 type Typer interface {
 	Typing(ctx context.Context, to Address) error

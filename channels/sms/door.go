@@ -149,6 +149,14 @@ func (d *Door) Preview(text, lang string) (sent string, info segment.Info) {
 	return sent, segment.Count(sent)
 }
 
+// Measure says what sending a text takes (channels.Measurer).
+func (d *Door) Measure(text, lang string) channels.Measure {
+	sent, info := d.Preview(text, lang)
+	return channels.Measure{
+		Sent: sent, Parts: info.Segments, Left: info.Left, Wide: info.Encoding == segment.UCS2, Long: info.TooLong(),
+	}
+}
+
 // write returns a text as it is sent: changed where the configuration allows it
 // and it makes the message cheaper.
 func (c *Config) write(text, lang string) string {

@@ -58,6 +58,7 @@ type casePage struct {
 	Priorities []string
 	Tags       []string
 	MaxText    int
+	Measured   bool // answers are paid by their length
 	Draft      draft
 	Typed      typed
 	Top        *notice // above everything; Notice is the composer's
@@ -170,7 +171,7 @@ func (c *Console) present(v *visit, view *desk.View) casePage {
 		MayNote:   casecore.Authorize(v.by, casecore.VerbNote, k) == nil,
 		MayAttach: view.MayWork && c.o.Files != nil,
 		Version:   k.Version, ClaimNo: k.ClaimNo, InboundAt: k.InboundAt, BackTo: "/desk/mine", Kind: k.To.Kind,
-		Tags: k.Tags, Priorities: priorities, MaxText: casecore.MaxText,
+		Tags: k.Tags, Priorities: priorities, MaxText: casecore.MaxText, Measured: c.measured(k),
 	}
 	if k.Owner != v.by.ID {
 		p.BackTo = "/desk/?queue=" + queryEscape(k.Queue)

@@ -89,6 +89,9 @@ type Options struct {
 	// bot, once; Links says whether there is a bot now. Optional, both or none.
 	Link  func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
 	Links func() bool
+	// Measure says what sending a text takes, and false for a channel that does not
+	// count. Optional.
+	Measure func(channel, text, lang string) (channels.Measure, bool)
 	// Dial has the operator's phone ring and then an address of the customer's;
 	// Dials says whether there is a channel for a case that can. Optional, both or
 	// none.
@@ -186,6 +189,7 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/notices/{id}/{verb}", c.noticeInList)
 	page("POST /desk/cases/{number}/write", c.write)
 	page("POST /desk/cases/{number}/typing", c.typing)
+	page("POST /desk/cases/{number}/measure", c.measure)
 	page(Prefix, func(v *visit) error { return noPage(m, v) })
 	return m
 }

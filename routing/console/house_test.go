@@ -163,6 +163,10 @@ func newHouse(t testing.TB) *house {
 			return h.noCall
 		},
 		Dials: func(context.Context, string) bool { return true },
+		Measure: func(channel, text, _ string) (channels.Measure, bool) {
+			n := len([]rune(text))
+			return channels.Measure{Parts: (n + 69) / 70, Left: 70 - n%70, Wide: true, Long: n > 700}, strings.HasPrefix(channel, "sms:")
+		},
 		Typing: func(_ context.Context, _ string, to channels.Address) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -376,6 +376,29 @@ func TestDial(t *testing.T) {
 	mailed.get(other).lacks(t, other+"/dial")
 }
 
+// What an answer takes is said while it is written, where it is paid by length.
+func TestMeasure(t *testing.T) {
+	h := newHouse(t)
+	h.operator("anna", "Anna", operatorRole, "phones")
+	h.operator("boris", "Boris", operatorRole, "phones")
+	_, b, path := h.taken(ask{who: "Olena", kind: channels.SMS})
+	b.get(path).want(t, http.StatusOK, `data-measured="1"`)
+	b.post(path+"/measure", "text", "Готово").want(t, http.StatusOK, "1 SMS · 64 left")
+	b.post(path+"/measure", "text", strings.Repeat("ж", 100)).want(t, http.StatusOK, "2 SMS · 40 left", "halves what fits")
+	b.post(path+"/measure", "text", strings.Repeat("ж", 701)).want(t, http.StatusOK, "too long")
+	if a := b.post(path+"/measure", "text", ""); a.code != http.StatusNoContent {
+		t.Errorf("nothing takes %d %q", a.code, a.body)
+	}
+	if a := h.signIn("boris").post(path+"/measure", "text", "x"); a.code != http.StatusNoContent {
+		t.Errorf("who may not answer is told %d %q", a.code, a.body)
+	}
+	_, mailed, other := h.taken(ask{who: "Ivan", kind: channels.Email})
+	mailed.get(other).lacks(t, "data-measured")
+	if a := mailed.post(other+"/measure", "text", "x"); a.code != http.StatusNoContent {
+		t.Errorf("a mail takes %d %q", a.code, a.body)
+	}
+}
+
 // Who wrote a mail whose answers go to somebody else is said.
 func TestWriterIsNamed(t *testing.T) {
 	h := newHouse(t)

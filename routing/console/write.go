@@ -168,3 +168,41 @@ func (c *Console) typing(v *visit) error {
 	v.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// measure says in words what sending a text takes, and nothing where that does not
+// matter (S7).
+func (c *Console) measure(v *visit) error {
+	view, err := c.o.Work.Read(v.ctx(), v.by, v.r.PathValue("number"))
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if c.o.Measure == nil || !view.MayWork {
+		v.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	m, ok := c.o.Measure(view.Case.Channel, limit(v.r.PostFormValue("text"), casecore.MaxText), view.Case.Lang)
+	if !ok || m.Parts == 0 {
+		v.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	words := v.N("measure.parts", m.Parts, "left", m.Left)
+	switch {
+	case m.Long:
+		words += " · " + v.T("measure.long")
+	case m.Wide && m.Parts > 1:
+		words += " · " + v.T("measure.wide")
+	}
+	_, _ = io.WriteString(v.w, words) // the browser may be gone
+	return nil
+}
+
+// measured says that answers on the case's channel are paid by their length.
+func (c *Console) measured(k *casecore.Case) bool {
+	if c.o.Measure == nil {
+		return false
+	}
+	_, ok := c.o.Measure(k.Channel, "", k.Lang)
+	return ok
+}

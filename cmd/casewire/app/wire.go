@@ -43,6 +43,13 @@ func (a *App) consoleOptions() console.Options {
 		Dial: func(ctx context.Context, by casecore.Actor, number, identity string) error {
 			return a.dial(ctx, by, number, identity, nil)
 		},
+		Measure: func(channel, text, lang string) (channels.Measure, bool) {
+			m, ok := a.doors.channel(channel).(channels.Measurer)
+			if !ok {
+				return channels.Measure{}, false
+			}
+			return m.Measure(text, lang), true
+		},
 		Dials: func(ctx context.Context, number string) bool { _, c := a.caller(ctx, number); return c != nil },
 		Log:   a.o.Log, Now: a.o.Now,
 	}

@@ -107,6 +107,21 @@ function typing(number) {
   fetch(`/desk/cases/${number}/typing`, { method: "POST" }).catch(() => {});
 }
 
+// measure says what an answer takes where messages are paid by the part.
+let asked = 0;
+async function measure(number) {
+  if (!form.dataset.measured) return;
+  const mine = ++asked;
+  if (chosen() === "note" || !text.value.trim()) return state("");
+  try {
+    const r = await fetch(`/desk/cases/${number}/measure`, { method: "POST", body: new URLSearchParams({ text: text.value }) });
+    const words = r.ok ? await r.text() : "";
+    if (mine === asked) state(words);
+  } catch {
+    // It is only a hint.
+  }
+}
+
 export function start(number, post) {
   form = $("#composer");
   if (!form) return;
@@ -120,7 +135,10 @@ export function start(number, post) {
     grow();
     typing(number);
     clearTimeout(timer);
-    timer = setTimeout(keep, 250);
+    timer = setTimeout(() => {
+      keep();
+      measure(number);
+    }, 250);
   });
   window.addEventListener("pagehide", keep);
   form.addEventListener("change", (e) => {
@@ -159,6 +177,7 @@ export function start(number, post) {
     if (!note) for (const f of files) body.append("files", f, f.name);
     state(t("js.sending"));
     const sent = text.value;
+    asked++;
     if (await post(form, send, body)) {
       if (text.value === sent) text.value = "";
       files = [];
