@@ -23,9 +23,7 @@ func TestAlbum(t *testing.T) {
 		t.Errorf("named %s, want %s", m.ExternalID, want)
 	}
 	o.confirmed()
-	if left := o.house.Memory.Dump(); !strings.Contains(left, "albums=[]") {
-		t.Errorf("the list of open albums is not empty: %s", left)
-	}
+	o.eventually(func() bool { return strings.Contains(o.house.Memory.Dump(), "albums=[]") }, "the list of open albums is not emptied")
 }
 
 // What comes after an album is not handed over before it.

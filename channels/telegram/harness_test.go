@@ -177,17 +177,20 @@ func watch(t testing.TB, api *sandbox.Server, chat int64, ok func() bool) {
 // healthy waits for the door to say something of itself.
 func (o *office) healthy(words string) channels.Health {
 	o.t.Helper()
+	o.eventually(func() bool { return strings.Contains(o.door.Health().Text, words) }, "health never says "+words)
+	return o.door.Health()
+}
+
+// eventually waits for what nothing announces.
+func (o *office) eventually(ok func() bool, otherwise string) {
+	o.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(patience); ; {
-		h := o.door.Health()
-		if strings.Contains(h.Text, words) {
-			return h
-		}
+	for late := time.After(patience); !ok(); {
 		select {
 		case <-tick.C:
 		case <-late:
-			o.t.Fatalf("health says %q and never %q", h.Text, words)
+			o.t.Fatal(otherwise)
 		}
 	}
 }

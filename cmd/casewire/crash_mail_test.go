@@ -108,12 +108,12 @@ func (p *writer) promised(m *written) (ack, bool) {
 	})
 }
 
-// again delivers the last letter once more, as servers do that missed the answer.
+// again delivers the first letter once more, as servers do that missed an answer,
+// but only when it had its receipt: a letter that was lost must not come back by it.
 func (p *writer) again(_ context.Context, all []*written) error {
-	for _, m := range slices.Backward(all) {
-		if m.by == customer(p) && m.sent > 0 {
-			return p.srv.Post(p.at.Handle, []string{supportAddress}, m.raw)
-		}
+	if len(p.shows()) == 0 {
+		return nil
 	}
-	return nil
+	i := slices.IndexFunc(all, func(m *written) bool { return m.by == customer(p) && m.sent > 0 })
+	return p.srv.Post(p.at.Handle, []string{supportAddress}, all[i].raw)
 }
