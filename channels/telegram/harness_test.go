@@ -177,8 +177,9 @@ func watch(t testing.TB, api *sandbox.Server, chat int64, ok func() bool) {
 // healthy waits for the door to say something of itself.
 func (o *office) healthy(words string) channels.Health {
 	o.t.Helper()
-	o.eventually(func() bool { return strings.Contains(o.door.Health().Text, words) }, "health never says "+words)
-	return o.door.Health()
+	var h channels.Health
+	o.eventually(func() bool { h = o.door.Health(); return strings.Contains(h.Text, words) }, "health never says "+words)
+	return h
 }
 
 // eventually waits for what nothing announces.
