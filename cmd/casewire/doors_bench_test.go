@@ -226,9 +226,19 @@ func BenchmarkUpdates(b *testing.B) {
 // MAIL_IMAP_ADDR (see .ci/servers/mail-up.sh) when it is set, which gets them
 // by LMTP first, else of one in this process.
 func BenchmarkMailbox(b *testing.B) {
+	for name, media := range map[string]string{"text": "text/html; charset=utf-8", "attachment": "image/jpeg; name=photo.jpg"} {
+		b.Run(name, func(b *testing.B) { benchMailbox(b, media) })
+	}
+}
+
+// benchMailbox takes in mails whose larger part is of this type.
+func benchMailbox(b *testing.B, media string) {
 	filler := make([]byte, 14<<10)
 	if _, err := rand.Read(filler); err != nil {
 		b.Fatal(err)
+	}
+	if strings.HasPrefix(media, "text") {
+		filler = []byte(strings.Repeat("<p>Доброго дня! Впав телефон, екран чорний.</p>\r\n", 14<<10/80))
 	}
 	lines := base64.StdEncoding.EncodeToString(filler)
 	var body strings.Builder
@@ -240,7 +250,7 @@ func BenchmarkMailbox(b *testing.B) {
 		return fmt.Sprintf("From: Customer <c%d@mail.test>\r\nTo: support@shop.test\r\nSubject: broken %d\r\nMessage-ID: <w%d-%d@mail.test>\r\n"+
 			"Date: Mon, 02 Mar 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"+
 			"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nДоброго дня! Впав телефон Samsung A52.\r\n"+
-			"--b\r\nContent-Type: image/jpeg; name=photo.jpg\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n", n, n, n, time.Now().UnixNano(), body.String())
+			"--b\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n", n, n, n, time.Now().UnixNano(), media, body.String())
 	}
 	world, err := mail.Open(b.Context(), mail.Options{Accounts: []mail.Account{{Address: "support@shop.test", User: "support@shop.test", Password: "support-secret"}}})
 	if err != nil {
