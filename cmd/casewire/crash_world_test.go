@@ -294,7 +294,7 @@ func (w *world) buried() {
 // orderReached strikes the order that was carried out.
 func (w *world) orderReached(point string) string {
 	w.t.Helper()
-	if w.sweep != "" {
+	if w.sweep != "" || w.quiet {
 		w.armed = false
 		return w.doing
 	}
@@ -317,10 +317,18 @@ func (w *world) heard() {
 	}
 }
 
-// calm ends the killing. Whoever is not killed when it returns lives.
+// calm ends the killing. The program lives when it returns, and goes on living.
 func (w *world) calm() {
+	w.t.Helper()
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.quiet = true
-	w.sweep = ""
+	w.mu.Unlock()
+	if w.sweep != "" {
+		w.arm(order{})
+		w.sweep = ""
+	}
+	w.play(together("all is quiet", func(ctx context.Context, _ bool) error {
+		_, err := w.workers[0].cards(ctx, "phones")
+		return err
+	}))
 }
