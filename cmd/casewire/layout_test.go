@@ -38,13 +38,14 @@ var why = map[string]string{
 // rest may import as their folder may.
 var rooms = map[string][]string{
 	"casecore/store":           {},
-	"casecore/store/sqlite":    {"casecore/store"},
+	"casecore/store/engine":    {"casecore/store"},
+	"casecore/store/sqlite":    {"casecore/store", "casecore/store/engine"},
 	"casecore/store/storetest": {"casecore/store"},
 	"casecore/blob":            {},
 	"casecore/blob/dir":        {"casecore/blob"},
 	"casecore/blob/blobtest":   {"casecore/blob"},
 	"casecore/blob/gridfs":     {"casecore/blob"},
-	"casecore/store/mongo":     {"casecore/store"},
+	"casecore/store/mongo":     {"casecore/store", "casecore/store/engine"},
 	"casecore/lease":           {"casecore/store"},
 	"casecore/archive":         {"casecore/store", "casecore/blob"},
 	"casecore/lang":            {},

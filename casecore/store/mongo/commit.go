@@ -157,7 +157,7 @@ func (w *writer) finish(ctx context.Context, sess *mongo.Session) error {
 		}
 		if e := wait.pause(ctx); e != nil {
 			w.s.log.Error("the outcome of a commit is unknown", "err", err)
-			w.s.hub.missed()
+			w.s.hub.Missed()
 			return fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 // and many times as fast as Update at that. An id or a unique key that is taken is
 // store.ErrExists. After an error some of the documents are there and some are not.
 func (s *Store) Load(ctx context.Context, coll *store.Coll, docs []store.Doc) error {
-	if err := s.gate.enter(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	t, ok := s.tables[coll.Name]
 	if !ok {
 		return fmt.Errorf("collection %s was not opened", coll.Name)

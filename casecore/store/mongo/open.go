@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/engine"
 )
 
 // Options are what Open can be told; the zero value is right for most.
@@ -63,8 +64,8 @@ type Store struct {
 	tables   map[string]*table
 	history  *history
 	writer   *writer
-	gate     *gate
-	hub      *hub
+	gate     *engine.Gate
+	hub      *engine.Hub
 	stream   *stream
 	ending   sync.WaitGroup // snapshots being let go
 	sessions sync.Map       // the ids of sessions that the writer has used
@@ -85,8 +86,8 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 		opts: o, log: o.Log, node: store.NewID(),
 		tables:  make(map[string]*table, len(colls)),
 		history: &history{active: make(map[uint64]int)},
-		gate:    newGate(),
-		hub:     &hub{watchers: make(map[*table]map[chan store.Hint]func() bool)},
+		gate:    engine.NewGate(),
+		hub:     engine.NewHub(),
 	}
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() { //nolint:contextcheck // what is given back must be, when ctx is done too
@@ -196,8 +197,8 @@ func (s *Store) openError(kind, err error, mend string) error {
 // Close implements store.Store. It may be called more than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.gate.close()
-		s.hub.close()
+		s.gate.Close()
+		s.hub.Close()
 		close(s.writer.queue)
 		<-s.writer.stopped
 		s.closed = s.release()

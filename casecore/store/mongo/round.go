@@ -154,7 +154,7 @@ func (rd *round) published() {
 		return
 	}
 	s.history.add(rd.pending)
-	s.hub.publish(rd.pending)
+	s.publish(rd.pending)
 	// What is committed is committed: an error here changes nothing any more.
 	if err := s.check("store.after-commit"); err != nil {
 		s.log.Warn("after commit", "err", err)

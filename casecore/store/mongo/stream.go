@@ -95,10 +95,10 @@ func (st *stream) reopen(ctx context.Context) bool {
 		case <-poll.C:
 		}
 		st.s.stats.missed.Add(1)
-		st.s.hub.missed()
+		st.s.hub.Missed()
 		err := st.openSoon(ctx)
 		if err == nil {
-			st.s.hub.missed()
+			st.s.hub.Missed()
 			return true
 		}
 		if st.token != nil && isLost(err) {
@@ -136,11 +136,7 @@ func (st *stream) follow(ctx context.Context) error {
 			}
 		}
 		for t, ids := range batch {
-			if len(ids) > maxHintIDs {
-				st.s.hub.tell(t, store.Hint{Missed: true})
-			} else {
-				st.s.hub.tell(t, store.Hint{IDs: ids})
-			}
+			st.s.hub.Tell(t.coll.Name, store.Hint{IDs: ids})
 		}
 	}
 }

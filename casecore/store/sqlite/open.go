@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/engine"
 )
 
 // Options are what Open can be told; the zero value is right for most.
@@ -44,8 +45,8 @@ type Store struct {
 	tables  map[string]*table
 	writer  *writer
 	readers chan *conn
-	gate    *gate
-	hub     *hub
+	gate    *engine.Gate
+	hub     *engine.Hub
 	stats   stats
 	closing sync.Once
 	closed  error
@@ -72,8 +73,8 @@ func Open(ctx context.Context, path string, o Options, colls ...*store.Coll) (*S
 		opts: o, log: o.Log, path: path,
 		tables:  make(map[string]*table, len(colls)),
 		readers: make(chan *conn, readerCount),
-		gate:    newGate(),
-		hub:     &hub{watchers: make(map[*table]map[chan store.Hint]func() bool)},
+		gate:    engine.NewGate(),
+		hub:     engine.NewHub(),
 	}
 	for _, c := range colls {
 		if err := c.Check(); err != nil {
@@ -175,8 +176,8 @@ func (s *Store) openError(err error) error {
 // Close implements store.Store. It may be called more than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.gate.close()
-		s.hub.close()
+		s.gate.Close()
+		s.hub.Close()
 		close(s.writer.queue)
 		<-s.writer.stopped
 		s.closed = s.release()

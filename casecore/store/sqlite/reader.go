@@ -10,10 +10,10 @@ import (
 
 // View implements store.Store.
 func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
-	if err := s.gate.enter(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	var c *conn
 	select {
 	case c = <-s.readers:

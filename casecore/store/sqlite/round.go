@@ -178,7 +178,7 @@ func (rd *round) commit() error {
 	for _, m := range rd.ran {
 		changed = append(changed, m.changed...)
 	}
-	w.s.hub.publish(changed)
+	w.s.publish(changed)
 	return nil
 }
 

@@ -40,10 +40,10 @@ func size(path string) int64 {
 // Backup writes a compact copy of the last commit to a new file at path, while
 // the store goes on working. The file is complete and durable when it appears.
 func (s *Store) Backup(ctx context.Context, path string) (err error) {
-	if err := s.gate.enter(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	if path, err = filepath.Abs(path); err != nil {
 		return err
 	}

@@ -23,10 +23,10 @@ const smallFile = 16 << 20
 // It works on the last commit while the store goes on, and takes about a second
 // for 100 MB.
 func (s *Store) Verify(ctx context.Context) (err error) {
-	if err := s.gate.enter(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.gate.leave()
+	defer s.gate.Leave()
 	c, err := newConn(context.WithoutCancel(ctx), s.db, "busy_timeout = 5000", "query_only = 1")
 	if err != nil {
 		return s.openError(err)
