@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"casewire/channels"
 )
 
 // knownTypes are the verbs of a client.
@@ -19,7 +21,7 @@ func fault(code, id, format string, args ...any) errorFrame {
 }
 
 // short makes what a client sent fit to be repeated to it.
-func short(s string) string { return cut(cleanText(s), 64) }
+func short(s string) string { return channels.Cut(cleanText(s), 64) }
 
 // decode reads a frame; detail says why it cannot be read. Unknown fields are
 // ignored, so that newer clients can talk to older servers.

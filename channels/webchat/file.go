@@ -34,7 +34,7 @@ func baseType(s string) string {
 }
 
 func uploadKey(visitor, id string) string {
-	return "upload/" + visitor + "/" + base64.RawURLEncoding.EncodeToString([]byte(cut(id, 64)))
+	return "upload/" + visitor + "/" + base64.RawURLEncoding.EncodeToString([]byte(channels.Cut(id, 64)))
 }
 
 // upload takes one file as the body of a request and answers with the id under

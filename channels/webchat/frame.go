@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"casewire/channels"
 
@@ -45,7 +44,6 @@ const (
 const (
 	maxFrame  = 64 << 10     // bytes of a frame that is still looked at
 	hardFrame = 4 * maxFrame // bytes of a frame that ends the connection
-	maxName   = 120          // characters of a file's name
 )
 
 // request is a frame from a client. T names the verb.
@@ -195,47 +193,15 @@ func canonicalID(s string) (string, bool) {
 	return id.String(), true
 }
 
-// cleanText keeps what a person can have meant: no control characters but line
-// breaks and tabs, no byte that is not UTF-8, no blank margins (W6).
-func cleanText(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.ReplaceAll(s, "\r\n", "\n")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\r' || r == '\u2028' || r == '\u2029' || r == '\u0085':
-			return '\n'
-		case unicode.IsControl(r) || r == '\uFEFF':
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
-}
+// cleanText keeps what a person can have meant, without blank margins (W6).
+func cleanText(s string) string { return strings.TrimSpace(channels.CleanText(s)) }
 
-// cleanName makes a file's name safe to show: one line, no folders, and none of
-// the marks that turn the reading direction to hide an extension (W6).
+// cleanName makes a file's name safe to show; each has one.
 func cleanName(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r >= '\u202A' && r <= '\u202E', r >= '\u2066' && r <= '\u2069',
-			r == '\u200E', r == '\u200F', r == '\u2028', r == '\u2029', r == '\uFEFF':
-			return -1
-		case strings.ContainsRune(`/\:*?"<>|`, r):
-			return '_'
-		}
-		return r
-	}, s)
-	s = strings.Trim(s, " .")
-	if r := []rune(s); len(r) > maxName {
-		s = string(r[:maxName-10]) + "…" + string(r[len(r)-9:])
+	if s = channels.CleanName(s); s != "" {
+		return s
 	}
-	if s == "" {
-		return "file"
-	}
-	return s
+	return "file"
 }
 
 var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$`)

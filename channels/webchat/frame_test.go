@@ -30,7 +30,7 @@ func TestCleanName(t *testing.T) {
 	for in, want := range map[string]string{
 		"../../etc/passwd":         "_.._etc_passwd",
 		"photo\u202Egpj.exe":       "photogpj.exe",
-		"a\nb\r\n\x00.txt":         "ab.txt",
+		"a\nb\r\n\x00.txt":         "a b .txt",
 		`C:\Windows\x.dll`:         "C__Windows_x.dll",
 		"":                         "file",
 		" . ":                      "file",

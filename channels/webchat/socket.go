@@ -77,7 +77,7 @@ func (d *Door) connect(w http.ResponseWriter, r *http.Request, in channels.Sink)
 	if !d.origins.allow(r) {
 		if _, ok := d.hellos.take(address, d.env.Now()); ok {
 			d.log.WarnContext(r.Context(), "a site was refused: if it is yours, list it in origins or mend the public URL",
-				"origin", cut(canonicalOrigin(r.Header.Get("Origin")), 200))
+				"origin", channels.Cut(canonicalOrigin(r.Header.Get("Origin")), 200))
 		}
 		d.refuse(w, http.StatusForbidden, "origin", "this site may not use this chat",
 			"Origin: not in the list of the channel; the centre can add it to origins")

@@ -351,16 +351,5 @@ func cleanPage(s string) string {
 	if err != nil || len(s) > 2048 || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return ""
 	}
-	return cut(cleanText((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()), 512)
-}
-
-// cut shortens s to at most n bytes, between characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
+	return channels.Cut(cleanText((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()), 512)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"casewire/casecore"
@@ -67,12 +66,12 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 // clean makes every text from outside valid and bounded.
 func (p *prepared) clean() {
 	b := &p.in.Body
-	b.Text = Clean(b.Text)
+	b.Text = channels.CleanText(b.Text)
 	if len(b.Text) > maxText {
 		b.Text = strings.ToValidUTF8(b.Text[:maxText], "")
 		p.flag("the text is longer than 200 KB and was cut")
 	}
-	b.Quoted = Clean(b.Quoted)
+	b.Quoted = channels.CleanText(b.Quoted)
 	if len(b.Quoted) > maxText {
 		b.Quoted = strings.ToValidUTF8(b.Quoted[:maxText], "") // the raw form has it all
 	}
@@ -227,28 +226,9 @@ func attributes(facts map[string]string) map[string]string {
 	return out
 }
 
-// Clean makes a text from outside valid UTF-8 without control characters other
-// than line breaks and tabs.
-func Clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.ReplaceAll(s, "\r\n", "\n")
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if r == '\r' {
-			return '\n'
-		}
-		if unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // oneLine is the first characters of s with all white space as single blanks.
 func oneLine(s string, most int) string {
-	s = strings.Join(strings.Fields(Clean(s)), " ")
+	s = strings.Join(strings.Fields(channels.CleanText(s)), " ")
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"casewire/channels"
 )
 
 const maxAddresses = 1000
@@ -159,12 +161,12 @@ func name(s, hint string) string {
 	if strings.Contains(s, `"`) {
 		s = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `"`, "").Replace(s)
 	}
-	s = cleanLine(decodeWords(s, hint))
+	s = channels.CleanLine(decodeWords(s, hint))
 	s = strings.TrimSpace(strings.Trim(s, `"`))
 	if len(s) > 1 && s[0] == '\'' && s[len(s)-1] == '\'' {
 		s = s[1 : len(s)-1]
 	}
-	return cut(s, 500)
+	return channels.Cut(s, 500)
 }
 
 // canonicalAddr lower-cases the domain and writes it in letters. It removes what
@@ -178,12 +180,12 @@ func canonicalAddr(s string) string {
 		s = s[7:]
 	}
 	s = strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == '\uFFFD' || turns(r) {
+		if r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == '\uFFFD' || channels.Invisible(r) {
 			return -1
 		}
 		return r
 	}, decodeText([]byte(s), "", "").text)
-	s = strings.ReplaceAll(cleanLine(s), " ", "")
+	s = strings.ReplaceAll(channels.CleanLine(s), " ", "")
 	at := strings.LastIndexByte(s, '@')
 	if len(s) > 320 || at == 0 || at == len(s)-1 {
 		return ""
@@ -263,7 +265,7 @@ func canonicalID(s string) string {
 	if len(s) > 998 {
 		return ""
 	}
-	return strings.ReplaceAll(cleanLine(s), " ", "")
+	return strings.ReplaceAll(channels.CleanLine(s), " ", "")
 }
 
 // returnPath returns the envelope's sender as the last server wrote it down.

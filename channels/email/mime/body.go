@@ -6,6 +6,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"casewire/channels"
 )
 
 // rendition is what a part has to say, in the forms it says it.
@@ -187,9 +189,9 @@ func (p *parser) decodeBody(raw []byte, ct content, dec decoder) decoded {
 	if d.lossy {
 		p.breaks("Some characters of a text could not be read.")
 	}
-	d.text = clean(d.text)
+	d.text = channels.CleanText(d.text)
 	left := p.left(ct)
-	if short := cut(d.text, *left); short != d.text {
+	if short := channels.Cut(d.text, *left); short != d.text {
 		if strings.TrimSpace(d.text[len(short):]) != "" {
 			p.breaks(longText)
 		}

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"casewire/channels"
 )
 
 // What programs put before a subject: Re:, RE[2]:, Re(3):, Re^2:, Fwd:, AW:, WG:,
@@ -24,7 +26,7 @@ var (
 // Canonical returns a subject without what answers and forwards put before it and
 // without our tags, in folded case: two subjects of one conversation become equal.
 func Canonical(subject string) string {
-	s := cleanLine(norm.NFKC.String(cut(subject, maxSubject)))
+	s := channels.CleanLine(norm.NFKC.String(channels.Cut(subject, maxSubject)))
 	s = strings.Join(strings.Fields(subjectTag.ReplaceAllString(s, " ")), " ")
 	for {
 		before := len(s)

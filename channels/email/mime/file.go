@@ -27,7 +27,7 @@ func (p *parser) attach(h header, ct, disposition content, at place, dec decoder
 		mediaType = "application/octet-stream"
 	}
 	body := bufio.NewReaderSize(p.part(dec), lineBytes)
-	name := cleanName(decodeWords(fileName(ct, disposition), p.hint))
+	name := channels.CleanName(decodeWords(fileName(ct, disposition), p.hint))
 	if isMail(mediaType) {
 		name = p.mailName(name, body, at)
 	}
@@ -81,7 +81,7 @@ func (p *parser) mailName(name string, body *bufio.Reader, at place) string {
 		p.returned = strings.Join(inner.all("X-Casewire"), " ")
 	}
 	if name == "" {
-		name = cleanName(decodeWords(inner.get("Subject"), p.hint))
+		name = channels.CleanName(decodeWords(inner.get("Subject"), p.hint))
 	}
 	if name == "" {
 		name = "message"

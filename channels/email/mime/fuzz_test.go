@@ -55,7 +55,7 @@ func FuzzRead(f *testing.F) {
 			t.Error("a plain text was lost")
 		}
 		own := strings.Join(strings.Fields(body.Text+"\n"+body.Quoted), " ")
-		if !bytes.ContainsAny(raw, "<:") && isASCII(raw) && own != strings.Join(strings.Fields(clean(string(raw))), " ") {
+		if !bytes.ContainsAny(raw, "<:") && isASCII(raw) && own != strings.Join(strings.Fields(channels.CleanText(string(raw))), " ") {
 			t.Errorf("a plain text became %q", own)
 		}
 		part := "Content-Type: multipart/mixed; boundary=fuzzed-boundary\n\n--fuzzed-boundary\n\nfirst\n--fuzzed-boundary\n" +
@@ -91,7 +91,7 @@ func FuzzReport(f *testing.F) {
 			return
 		}
 		for _, s := range []string{r.Recipient, r.Action, r.Status, r.Diagnostic, r.RemoteMTA, r.OriginalEnvelopeID} {
-			if s != cleanLine(s) {
+			if s != channels.CleanLine(s) {
 				t.Errorf("%q is no clean line", s)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"casewire/channels"
 )
 
 // field is one header field; key is in lower case, value raw and folded.
@@ -210,7 +212,7 @@ func sane(t time.Time) time.Time {
 func languageOf(s string) string {
 	first, _, _ := strings.Cut(stripComments(unfold(s)), ",")
 	const longest = 35 // RFC 5646 section 4.4.1
-	tag, err := language.Parse(cut(strings.TrimSpace(first), longest))
+	tag, err := language.Parse(channels.Cut(strings.TrimSpace(first), longest))
 	if err != nil || tag == language.Und {
 		return ""
 	}

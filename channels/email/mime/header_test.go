@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"casewire/channels"
 )
 
 func TestDecodeWords(t *testing.T) {
@@ -33,7 +35,7 @@ func TestDecodeWords(t *testing.T) {
 		"=?utf-8?Q?one=?utf-8?Q?two?=":                  "onetwo",
 		"=?koi8-r?B?8NLJ18XU?= =?windows-1251?B?7Ojw?=": "Приветмир",
 	} {
-		if got := clean(decodeWords(in, "")); got != want {
+		if got := channels.CleanText(decodeWords(in, "")); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}

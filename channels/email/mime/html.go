@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"casewire/channels"
 )
 
 // htmlText renders HTML as text to read: paragraphs and lists as lines, quotes
@@ -239,7 +241,7 @@ func (w *htmlWriter) closeLink() {
 
 // link returns what is worth showing of a link's target.
 func link(href string) string {
-	href = cleanLine(href)
+	href = channels.CleanLine(href)
 	u, err := url.Parse(href)
 	if err != nil || len(href) > 2000 {
 		return ""
@@ -311,5 +313,5 @@ func (w *htmlWriter) rune(r rune) {
 
 func (w *htmlWriter) text() string {
 	w.closeLink()
-	return clean(strings.TrimSpace(w.b.String()))
+	return channels.CleanText(strings.TrimSpace(w.b.String()))
 }

@@ -323,7 +323,7 @@ func checkMail(t *testing.T, m *Mail, l Limits) {
 		}
 	}
 	for _, s := range append(append(lines, m.InReplyTo...), m.References...) {
-		if strings.ContainsAny(s, "\n\r\t") || strings.ContainsFunc(s, turns) {
+		if strings.ContainsAny(s, "\n\r\t") || strings.ContainsFunc(s, channels.Invisible) {
 			t.Errorf("%q is no single line", s)
 		}
 	}

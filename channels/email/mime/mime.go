@@ -137,12 +137,12 @@ func (p *parser) readHeader(m *Mail, h header) {
 				m.Delivered = append(m.Delivered, a.Addr)
 			}
 		case "x-casewire-loop":
-			m.Loop = append(m.Loop, clean(unfold(f.value)))
+			m.Loop = append(m.Loop, channels.CleanText(unfold(f.value)))
 		}
 	}
 	m.ReturnPath, m.NullPath = returnPath(h)
-	m.Subject = cleanLine(decodeWords(h.get("Subject"), p.hint))
-	if short := cut(m.Subject, maxSubject); short != m.Subject {
+	m.Subject = channels.CleanLine(decodeWords(h.get("Subject"), p.hint))
+	if short := channels.Cut(m.Subject, maxSubject); short != m.Subject {
 		m.Subject = short
 		p.breaks("The subject is longer than the limit; only its beginning was kept.")
 	}
@@ -156,11 +156,11 @@ const maxSubject = 2000 // bytes
 func (p *parser) settle(m *Mail, h header, body rendition) {
 	html := body.html
 	text := body.asText()
-	if short := cut(html, p.limits.TextBytes); short != html {
+	if short := channels.Cut(html, p.limits.TextBytes); short != html {
 		html = short
 		p.breaks(longText)
 	}
-	if short := cut(text, p.limits.TextBytes); short != text {
+	if short := channels.Cut(text, p.limits.TextBytes); short != text {
 		text = short
 		p.breaks(longText)
 	}

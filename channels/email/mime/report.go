@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"casewire/channels"
 )
 
 const maxStatus = 64 << 10 // bytes of a delivery status that are read
@@ -20,7 +22,7 @@ func (p *parser) readStatus(dec decoder) rendition {
 	raw, _ := io.ReadAll(io.LimitReader(p.part(dec), maxStatus))
 	p.skip()
 	if readReport(raw) == nil {
-		return rendition{plain: clean(decodeText(raw, "", p.hint).text)}
+		return rendition{plain: channels.CleanText(decodeText(raw, "", p.hint).text)}
 	}
 	p.status = raw
 	return rendition{}
@@ -49,7 +51,7 @@ func readReport(raw []byte) *Report {
 	)
 	for _, group := range statusGroups(raw) {
 		if envelope == "" {
-			envelope = cleanLine(decodeRaw(unfold(group.get("Original-Envelope-Id")), ""))
+			envelope = channels.CleanLine(decodeRaw(unfold(group.get("Original-Envelope-Id")), ""))
 		}
 		r := recipientReport(group)
 		if r == nil {
@@ -86,10 +88,10 @@ func recipientReport(h header) *Report {
 	}
 	r := &Report{
 		Recipient:  recipient(h.get("Final-Recipient")),
-		Action:     strings.ToLower(cleanLine(h.token("Action"))),
+		Action:     strings.ToLower(channels.CleanLine(h.token("Action"))),
 		Status:     enhanced.FindString(h.get("Status")),
-		Diagnostic: cleanLine(decodeWords(typed(h.get("Diagnostic-Code")), "")),
-		RemoteMTA:  cleanLine(decodeRaw(typed(h.get("Remote-MTA")), "")),
+		Diagnostic: channels.CleanLine(decodeWords(typed(h.get("Diagnostic-Code")), "")),
+		RemoteMTA:  channels.CleanLine(decodeRaw(typed(h.get("Remote-MTA")), "")),
 	}
 	if original := recipient(h.get("Original-Recipient")); original != "" {
 		// The address that we wrote to, before anybody forwarded it.
