@@ -64,11 +64,17 @@ type Notice struct {
 	AwaitUntil time.Time        `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
 	Refusal    channels.Reason  `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
 	Onward     bool             `json:"onward,omitempty"`     // its message went to the next address, too
+	Reminder   int              `json:"reminder,omitempty"`   // which one of its status it is, from 1; 0: none
+	Aside      bool             `json:"aside,omitempty"`      // for somebody of the house, not for the customer
 	Reason     string           `json:"reason,omitempty"`     // why it is not sent
 	HandledBy  string           `json:"handled_by,omitempty"` // who saw to one that did not arrive
 	HandledAt  time.Time        `json:"handled_at,omitzero"`
 	Created    time.Time        `json:"created"`
-	Done       time.Time        `json:"done,omitzero"` // when it was sent or given up
+	Proof      string           `json:"proof,omitempty"`     // casecore.Message.Proof of its message
+	Done       time.Time        `json:"done,omitzero"`       // when it was sent or given up
+	Since      time.Time        `json:"since,omitzero"`      // when what it tells of happened
+	SentAt     time.Time        `json:"sent_at,omitzero"`    // when the provider had taken it
+	ArrivedAt  time.Time        `json:"arrived_at,omitzero"` // the first word that it arrived
 }
 
 // NoticeID is the id of the notice that an event causes with this template to
@@ -138,12 +144,39 @@ func (n *Notice) InLane() bool {
 // that one calls this one up; the time is for the case that nobody does.
 func (n *Notice) WaitBehind(now time.Time) { n.Behind, n.NextAt = true, now.Add(time.Minute) }
 
-// Lane is the prefix of the lane key of all that waits in the notice's lane.
-func (n *Notice) Lane() string { return store.Under(n.Case, n.Channel) }
+// Went notes when the provider had the notice, and when it said that it arrived.
+// It is called behind each change to one of those states.
+func (n *Notice) Went(now time.Time) {
+	if n.SentAt.IsZero() {
+		n.SentAt = now
+	}
+	if (n.State == Delivered || n.State == Read) && n.ArrivedAt.IsZero() {
+		n.ArrivedAt = now
+	}
+}
+
+// Lane is the prefix of the lane key of all that waits in the notice's lane. What
+// is for the house waits for nothing that the customer is told, nor the other way.
+func (n *Notice) Lane() string {
+	if n.Aside {
+		return store.Under(n.Case, "aside", n.To.Key())
+	}
+	return store.Under(n.Case, n.Channel)
+}
 
 // place is where in its lane the notice stands: messages go out in the order of
-// the events that they tell of.
-func (n *Notice) place() string { return store.Join(n.Event, store.NumberKey(n.Seq)) }
+// the events that they tell of, and reminders in that of their writing.
+func (n *Notice) place() string {
+	told := n.Event
+	if n.Reminder > 0 {
+		told = n.Message
+	}
+	return store.Join(told, store.NumberKey(n.Seq))
+}
+
+// Name tells the notice from others of the same event and recipient; it goes into
+// its NoticeID.
+func (n *Notice) Name() string { return noticeName(n.Template, n.Reminder) }
 
 // After says that the notice goes out after another one of its lane.
 func (n *Notice) After(m *Notice) bool { return n.place() > m.place() }
@@ -163,7 +196,9 @@ var Notices = store.NewTable[Notice]("notice",
 )
 
 // Collections lists what this room keeps, for opening a store.
-func Collections() []*store.Coll { return []*store.Coll{Notices.Coll(), budgets.Coll()} }
+func Collections() []*store.Coll {
+	return []*store.Coll{Notices.Coll(), budgets.Coll(), reminders.Coll()}
+}
 
 // by is who writes notices.
 func by(centre string) casecore.Actor {

@@ -59,7 +59,7 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	default:
 		return nil
 	}
-	if n.Onward {
+	if n.Onward || n.Aside {
 		return nil
 	}
 	m, err := casecore.Messages.Get(tx, n.Message)
@@ -70,7 +70,7 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	if err != nil {
 		return err
 	}
-	channel, to, err := o.o.Reach.Next(tx, c, n.Event, n.Template)
+	channel, to, err := o.o.Reach.Next(tx, c, n.Event, n.Name())
 	if err != nil {
 		return err
 	}
@@ -86,9 +86,9 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 		return err
 	}
 	return notify.Enlist(tx, &notify.Notice{
-		Meta: store.Meta{ID: notify.NoticeID(n.Event, to.Key(), n.Template)}, Event: n.Event, Case: n.Case,
-		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to,
-		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(),
+		Meta: store.Meta{ID: notify.NoticeID(n.Event, to.Key(), n.Name())}, Event: n.Event, Case: n.Case,
+		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Reminder: n.Reminder, Channel: channel, To: to,
+		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(), Since: n.Since,
 	})
 }
 
@@ -163,7 +163,7 @@ func conversation(tx store.Tx, m *casecore.Message) (answers []string, subject s
 		}
 		name := old.Names()
 		switch {
-		case old.Channel != m.Channel || len(name) == 0:
+		case old.Channel != m.Channel || len(name) == 0 || old.Direction == casecore.Note: // the customer has never seen it
 		case old.Auto && old.Direction == casecore.In && old.From.Key() != c.To.Key(): // a bounce: the customer has never seen it
 		case lead == nil && old.Direction == casecore.In && !old.Auto:
 			lead = name[:1]

@@ -46,6 +46,9 @@ type Options struct {
 	// Alone says that no other process sends from this store, so that leases of
 	// an earlier one are over at once.
 	Alone bool
+	// Came is told, behind the commit, of each notice that has gone out, arrived or
+	// been given up, as it was before and as it is now; optional.
+	Came  func(was, is notify.Notice)
 	Check func(point string) // called at named points; tests kill the process there
 	Rand  func() float64     // in [0,1), for jitter
 }
@@ -77,6 +80,9 @@ func (o *Options) defaults(l *casecore.Ledger) {
 	}
 	if o.Receipt == nil {
 		o.Receipt = func() time.Duration { return 0 }
+	}
+	if o.Came == nil {
+		o.Came = func(_, _ notify.Notice) {}
 	}
 	if o.Check == nil {
 		o.Check = func(string) {}

@@ -17,6 +17,7 @@ import (
 // An error means that nothing was stored and the door must offer it again.
 func (o *Outbox) Receipt(ctx context.Context, r channels.Receipt) error {
 	var known, changed, dead bool
+	var was, is notify.Notice
 	err := o.store.Update(ctx, func(tx store.Tx) error {
 		known, changed, dead = false, false, false
 		n, err := find(tx, r)
@@ -27,7 +28,9 @@ func (o *Outbox) Receipt(ctx context.Context, r channels.Receipt) error {
 			return err
 		}
 		known = true
+		was = *n
 		changed, dead, err = o.receipt(tx, n, r)
+		is = *n
 		return err
 	})
 	if err != nil {
@@ -38,6 +41,7 @@ func (o *Outbox) Receipt(ctx context.Context, r channels.Receipt) error {
 		o.stats.unknown.Add(1)
 	case changed:
 		o.stats.receipts.Add(1)
+		o.o.Came(was, is)
 	}
 	if dead {
 		o.stats.dead.Add(1)
@@ -77,6 +81,7 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 			if n.Done.IsZero() {
 				n.Done = now
 			}
+			n.Went(now)
 		}
 	case refused(r.State):
 		switch {
@@ -98,10 +103,13 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 	if r.ProviderID != "" {
 		n.ProviderID = r.ProviderID
 	}
-	if err := notify.Notices.Put(tx, n); err != nil {
+	m, _, err := o.ledger.Receipted(tx, n.Message, r)
+	if err == nil {
+		n.Proof = m.Proof()
+	} else if !isNotFound(err) {
 		return false, false, err
 	}
-	if _, err := o.ledger.Receipted(tx, n.Message, r); err != nil && !isNotFound(err) {
+	if err := notify.Notices.Put(tx, n); err != nil {
 		return false, false, err
 	}
 	if dead {

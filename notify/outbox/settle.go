@@ -110,9 +110,11 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 				"state", n.State, "reason", n.Reason, "code", a.Code, "attempt", a.No)
 		})
 	}
-	if _, err := t.ledger.Attempted(t.tx, n.Message, a); err != nil {
+	m, err := t.ledger.Attempted(t.tx, n.Message, a)
+	if err != nil {
 		return err
 	}
+	n.Proof = m.Proof()
 	switch v.state {
 	case notify.Dead:
 		return t.bury(n, failure{reason: n.Reason, means: cmp.Or(n.Refusal, v.err.Reason), code: v.err.Code})
@@ -121,6 +123,9 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 	default:
 		t.count.sent++
 		n.Done = t.now
+		was := *n
+		n.Went(t.now)
+		t.came(was, n)
 		if wait := t.o.Receipt(); wait > 0 && n.State == notify.Sent && n.Template != "" && n.To.Kind.Receipts() {
 			n.AwaitUntil = t.now.Add(wait)
 		}
@@ -136,6 +141,7 @@ func (t *turn) bury(n *notify.Notice, f failure) error {
 	t.count.dead++
 	n.State, n.Stuck, n.Reason, n.Done = notify.Dead, false, f.reason, t.now
 	n.NextAt, n.LeaseUntil = time.Time{}, time.Time{}
+	t.came(*n, n)
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return err
 	}
@@ -143,6 +149,12 @@ func (t *turn) bury(n *notify.Notice, f failure) error {
 		return err
 	}
 	return t.callUp(n)
+}
+
+// came tells of a notice as it is now, once that is committed.
+func (t *turn) came(was notify.Notice, n *notify.Notice) {
+	is := *n
+	t.say(func() { t.o.Came(was, is) })
 }
 
 // shown is the state that people see at the try.

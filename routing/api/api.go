@@ -44,6 +44,7 @@ type Parts struct {
 	Policies Policies
 	Channels Health
 	Post     desk.Post
+	Meter    desk.Meter
 	// Refile puts a customer's message under another of their cases, named by its
 	// number, or under a "new" one. casecore.ErrNotTheirs says that they have none
 	// of that number.
@@ -153,7 +154,7 @@ func (p Parts) check() error {
 		"Store": p.Store == nil, "Work": p.Work == nil, "Board": p.Board == nil, "Staff": p.Staff == nil,
 		"Gate": p.Gate == nil, "Flow": p.Flow == nil, "Router": p.Router == nil, "Files": p.Files == nil,
 		"Opener": p.Opener == nil, "Policies": p.Policies == nil, "Channels": p.Channels == nil,
-		"Post": p.Post == nil, "Refile": p.Refile == nil, "Link": p.Link == nil,
+		"Post": p.Post == nil, "Meter": p.Meter == nil, "Refile": p.Refile == nil, "Link": p.Link == nil,
 		"Dial": p.Dial == nil,
 	} {
 		if missing {
@@ -172,6 +173,7 @@ func (a *API) operations() error {
 	a.reachOperations(r)
 	a.dialOperations(r)
 	a.noticeOperations(r)
+	a.reportOperations(r)
 	a.fileOperations(r)
 	a.queueOperations(r)
 	a.customerOperations(r)

@@ -51,6 +51,7 @@ type house struct {
 	files   casecore.Files
 	policy  *policies
 	post    *desktest.Post
+	meter   *desktest.Meter
 	parts   api.Parts
 	log     *syncBuffer
 	tokens  map[string]string // bearer by who
@@ -135,12 +136,13 @@ func newHouse(t testing.TB) *house {
 	h.work = desk.NewWork(st, h.ledger, router, h.staff)
 	h.board = desk.NewBoard(st, router, desk.BoardOptions{})
 	h.post = &desktest.Post{Store: st}
+	h.meter = &desktest.Meter{Day: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
 	in := intake.New(st, h.ledger, router, blobs, intake.Options{})
 	h.policy = &policies{revision: 1, document: "queues: []\n"}
 	h.parts = api.Parts{
 		Store: st, Work: h.work, Board: h.board, Staff: h.staff, Gate: access.New(h.staff, access.Options{}),
 		Flow: getFlow, Router: router, Files: h.files, Policies: h.policy, Channels: health{},
-		Opener: counter{in}, Post: h.post,
+		Opener: counter{in}, Post: h.post, Meter: h.meter,
 		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
 			c, err := in.Refile(ctx, by, message, to)
 			if errors.Is(err, intake.ErrNoCase) {

@@ -81,6 +81,9 @@ type Options struct {
 
 	// Post shows and changes notices. Optional: without it no page tells of them.
 	Post desk.Post
+	// Meter counts notices for supervisors. Optional: without it there are no
+	// figures.
+	Meter desk.Meter
 	// Refile puts a message under another case of its customer, named by its
 	// number, or under a "new" one; casecore.ErrNotTheirs when they have none of
 	// that number. Optional.
@@ -186,6 +189,7 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/messages/{message}/refile", c.refile)
 	page("POST /desk/cases/{number}/notices/{id}/{verb}", c.noticeInCase)
 	page("GET /desk/notices", c.notices)
+	page("GET /desk/figures", c.figures)
 	page("POST /desk/notices/{id}/{verb}", c.noticeInList)
 	page("POST /desk/cases/{number}/write", c.write)
 	page("POST /desk/cases/{number}/typing", c.typing)

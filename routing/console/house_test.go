@@ -48,6 +48,7 @@ type house struct {
 	flow    *flow.Flow
 	router  *routing.Router
 	post    *desktest.Post
+	meter   *desktest.Meter
 	url     string
 	told    console.Told // what Preview says besides the text
 	dialled []string
@@ -125,6 +126,7 @@ func newHouse(t testing.TB) *house {
 	h.background("board", h.board.Run)
 	gate := access.New(h.staff, access.Options{})
 	h.post = &desktest.Post{Store: h.store}
+	h.meter = &desktest.Meter{Day: time.Now().UTC().Truncate(24 * time.Hour)}
 	in := intake.New(h.store, h.ledger, getRouter, nil, intake.Options{})
 	c, err := console.New(console.Options{
 		Work: h.work, Board: h.board, Gate: gate, Staff: h.staff,
@@ -140,7 +142,7 @@ func newHouse(t testing.TB) *house {
 			}
 			return &told, nil
 		},
-		Post: h.post,
+		Post: h.post, Meter: h.meter,
 		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
 			k, err := in.Refile(ctx, by, message, to)
 			if errors.Is(err, intake.ErrNoCase) {

@@ -28,6 +28,7 @@ type shell struct {
 	Words  template.JS
 	Notice *notice
 	Lost   *lost // what did not arrive; nil without a post room
+	Meter  bool  // there are figures for this operator
 
 	snapshot *desk.Snapshot
 }
@@ -59,7 +60,7 @@ func (c *Console) shell(v *visit, page, title string) (shell, error) {
 	}
 	s := shell{
 		Title: title, Centre: c.o.Centre(), Page: page, Path: v.r.URL.RequestURI(), Live: livePath,
-		Me: v.by, snapshot: snap,
+		Me: v.by, snapshot: snap, Meter: c.seesFigures(v.by),
 	}
 	for _, q := range snap.Queues {
 		s.Queues = append(s.Queues, queueLink{

@@ -69,7 +69,7 @@ func (c *Console) funcs(l *words.Locale) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
-		"t": l.T, "n": l.N, "lang": l.Tag, "size": l.Size, "span": l.Span,
+		"t": l.T, "n": l.N, "share": share, "took": took(l), "lang": l.Tag, "size": l.Size, "span": l.Span,
 		"num":       func(n int) string { return l.Number(int64(n)) },
 		"icon":      icon,
 		"asset":     c.assets.address,

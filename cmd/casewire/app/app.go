@@ -26,6 +26,7 @@ import (
 	"casewire/config/policy"
 	"casewire/notify"
 	"casewire/notify/outbox"
+	"casewire/notify/portal"
 	"casewire/routing"
 	"casewire/routing/access"
 	"casewire/routing/bot"
@@ -44,7 +45,12 @@ type Options struct {
 	Check   func(point string)                            // called at named points; tests kill the process there
 	Before  func(ctx context.Context, a *App) error       // runs before doors and pages open: the demo makes its history there
 	Pages   func(a *App) (map[string]http.Handler, error) // more handlers, by pattern
-	Idle    bool                                          // no channels, nothing is sent: for a command of its own
+	Policy  []byte                                        // of a fresh store; nil: the default one
+	// LocalLinks links to customers' pages without a public URL, too: the demo's
+	// customers are on this machine.
+	LocalLinks bool
+	Idle       bool          // no channels, nothing is sent: for a command of its own
+	Lease      time.Duration // within which another node takes over what this one does; 0: as the rooms have it
 }
 
 // App is one running process.
@@ -68,8 +74,11 @@ type App struct {
 	work   *desk.Work
 	intake *intake.Intake
 	bot    *bot.Bot
+	portal *portal.Portal
 	plan   *notify.Planner
 	outbox *outbox.Outbox
+	meter  *noticeMeter
+	times  *noticeTimes
 	live   *live.Server
 	doors  *doors
 

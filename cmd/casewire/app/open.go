@@ -15,6 +15,7 @@ import (
 	"casewire/channels"
 	"casewire/config/policy"
 	"casewire/notify"
+	"casewire/notify/figure"
 	"casewire/notify/outbox"
 	"casewire/routing/access"
 	"casewire/routing/api"
@@ -28,7 +29,7 @@ import (
 func collections() []*store.Coll {
 	var out []*store.Coll
 	for _, room := range [][]*store.Coll{
-		archive.Collections(), casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections(),
+		archive.Collections(), casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), figure.Collections(), api.Collections(),
 	} {
 		out = append(out, room...)
 	}
@@ -49,15 +50,15 @@ func (a *App) openStore(ctx context.Context) error {
 	if err := archive.Ready(ctx, a.store); err != nil {
 		return err
 	}
-	a.leases = lease.New(a.store, store.NewID(), lease.Options{})
+	a.leases = lease.New(a.store, store.NewID(), lease.Options{TTL: a.o.Lease, Now: a.o.Now})
 	a.health.add(storePart(a.store))
 	return nil
 }
 
-// openPolicy publishes the default policy in a fresh store and follows the one in
+// openPolicy publishes the first policy in a fresh store and follows the one in
 // force.
 func (a *App) openPolicy(ctx context.Context) error {
-	p, err := policy.Open(ctx, a.store, policy.LiveOptions{Log: a.o.Log, Now: a.o.Now})
+	p, err := policy.Open(ctx, a.store, policy.LiveOptions{Log: a.o.Log, Now: a.o.Now, First: a.o.Policy})
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (a *App) openPolicy(ctx context.Context) error {
 }
 
 // openRooms builds the rooms over the store; nothing runs yet.
-func (a *App) openRooms(context.Context) error {
+func (a *App) openRooms(ctx context.Context) error {
 	s, log := a.Static(), a.o.Log
 	a.ledger = &casecore.Ledger{Flow: a.Flow, Now: a.o.Now, Queue: a.queue}
 	a.staff = staff.New(a.store, staff.Options{Now: a.o.Now, Log: log, Queue: func(id string) bool {
@@ -94,14 +95,18 @@ func (a *App) openRooms(context.Context) error {
 		return err
 	}
 	a.doors = newDoors(a.env, log)
+	if err := a.openPortal(ctx); err != nil {
+		return err
+	}
 	a.plan = notify.NewPlanner(a.store, a.ledger, func() *notify.Policy { return a.policy.Current().Notify }, notify.Options{
-		Reach: a.reach(), Log: log, Check: a.o.Check,
+		Reach: a.reach(), Link: a.portal.Link, Log: log, Check: a.o.Check,
 	})
 	a.outbox = outbox.New(a.store, a.ledger, a.doors.channel, outbox.Options{
-		Now: a.o.Now, Log: log, Alone: a.engine.alone, Reach: a.reach(),
+		Now: a.o.Now, Log: log, Alone: a.engine.alone, Lease: a.o.Lease, Reach: a.reach(), Came: a.noticeCame,
 		Receipt: func() time.Duration { return a.policy.Current().Notify.Receipt() },
 		Grace:   min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
 	})
+	a.meter, a.times = a.newMeter(), newNoticeTimes(a.metrics)
 	if !a.engine.alone {
 		a.doors.leases = a.leases
 	}
@@ -114,6 +119,7 @@ func (a *App) openRooms(context.Context) error {
 func (a *App) reach() notify.Reach {
 	return notify.Reach{
 		Channel: a.doors.ofKind,
+		Serves:  func(id string) bool { return a.doors.channel(id) != nil },
 		Order:   func() []channels.Kind { return a.policy.Current().Notify.Order() },
 	}
 }

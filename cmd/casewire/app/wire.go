@@ -39,7 +39,7 @@ func (a *App) consoleOptions() console.Options {
 		Files:     casecore.Files{Blobs: a.blobs},
 		FileLimit: int64(a.Static().Limits.Attachment),
 		Preview:   a.preview, Typing: a.typing, Colleagues: a.colleagues,
-		Post: postRoom{a}, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
+		Post: postRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
 		Dial: func(ctx context.Context, by casecore.Actor, number, identity string) error {
 			return a.dial(ctx, by, number, identity, nil)
 		},
@@ -173,7 +173,7 @@ func (a *App) apiParts() api.Parts {
 		Store: a.store, Work: a.work, Board: a.board, Staff: a.staff, Gate: a.gate,
 		Flow: a.Flow, Router: a.Router, Files: casecore.Files{Blobs: a.blobs},
 		Opener: opener{a}, Policies: policies{a.store, a.policy}, Channels: channelHealth{a},
-		Post: postRoom{a}, Refile: a.refile, Link: a.link, Dial: a.dial,
+		Post: postRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Dial: a.dial,
 	}
 }
 

@@ -25,6 +25,18 @@ func (l *Locale) Span(d time.Duration) string {
 	return l.pair("span.d", hours/24, "span.h", hours%24)
 }
 
+// Took writes how long something took, seconds included: "under 1 s", "12 s",
+// "2 min".
+func (l *Locale) Took(d time.Duration) string {
+	switch seconds := int64(d.Round(time.Second) / time.Second); {
+	case d < time.Second:
+		return l.T("span.instant")
+	case seconds < 60:
+		return l.T("span.s", "n", seconds)
+	}
+	return l.Span(d)
+}
+
 // Brief is Span in its larger unit alone.
 func (l *Locale) Brief(d time.Duration) string {
 	switch d = max(d, -d); {
