@@ -238,6 +238,8 @@ type Measure struct {
 	Left  int    // characters that still fit into the last part
 	Wide  bool   // signs in it made every part hold less than half as much
 	Long  bool   // more than the provider takes
+	Runes int    // characters, as people count them
+	Signs string // the first of those that made it Wide, each once
 }
 
 // Measurer is a door whose texts cost by their length (S7).

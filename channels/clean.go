@@ -14,7 +14,7 @@ func CleanText(s string) string {
 		return s
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.NewReplacer("\r\r\n", "\n", "\r\n", "\n").Replace(s)
+	s = lineEnds.Replace(s)
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
@@ -27,6 +27,8 @@ func CleanText(s string) string {
 		return r
 	}, s)
 }
+
+var lineEnds = strings.NewReplacer("\r\r\n", "\n", "\r\n", "\n")
 
 // CleanLine makes one line of s that reads as it is stored: white space is single
 // blanks, and nothing in it is invisible (E16).
@@ -82,10 +84,12 @@ func embeds(r rune) bool {
 	return r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069'
 }
 
-// isPlain finds the common case fast: printable ASCII and line feeds.
+// isPlain finds the common case fast: nothing that CleanText could change.
 func isPlain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {
+	for _, r := range s {
+		switch {
+		case r >= ' ' && r < 0x7f, r == '\n', r == '\t', r >= 0xA0 && r < '\u2028':
+		case r <= '\u2029', r == '\uFEFF', r == utf8.RuneError, embeds(r):
 			return false
 		}
 	}

@@ -25,6 +25,16 @@ func TestCleanText(t *testing.T) {
 	}
 }
 
+// TestCleanTextLooksAtEveryCharacter compares what is done with a character alone and
+// behind one that cannot stay, because texts without such are only looked through.
+func TestCleanTextLooksAtEveryCharacter(t *testing.T) {
+	for r := range utf8.MaxRune + 1 {
+		if s := string(r); s != "\n" && s != "\r" && channels.CleanText("\r"+s) != "\n"+channels.CleanText(s) {
+			t.Errorf("%U alone becomes %q", r, channels.CleanText(s))
+		}
+	}
+}
+
 func TestCleanName(t *testing.T) {
 	for in, want := range map[string]string{
 		`../../etc/passwd`:                "_.._etc_passwd",

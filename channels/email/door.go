@@ -43,6 +43,7 @@ type Door struct {
 	// read is mime.Read; tests put what hangs and panics in its place.
 	read     reader
 	patience int // see parcel.deliver
+	pace     channels.Pace
 
 	opening sync.Mutex
 	tags    *tag.Tags // set by ready
@@ -73,7 +74,7 @@ func (c *Config) Open(env channels.Env) (channels.Channel, error) {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Door{cfg: *c, env: env, log: env.Log.With("channel", env.ID), ours: map[string]bool{}, read: readMail, patience: patience}
+	d := &Door{cfg: *c, env: env, log: env.Log.With("channel", env.ID), ours: map[string]bool{}, read: readMail, patience: patience, pace: channels.NewPace(c.SMTP.PerMinute, time.Minute)}
 	for _, a := range append([]string{c.Address}, c.Aliases...) {
 		d.ours[plainAddress(a)] = true
 	}

@@ -23,6 +23,9 @@ func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt,
 	if err := d.ready(ctx); err != nil {
 		return channels.Receipt{}, &channels.SendError{Reason: channels.Unreachable, Retry: true, Err: err}
 	}
+	if err := d.pace.Wait(ctx, m); err != nil {
+		return channels.Receipt{}, err
+	}
 	mail := d.compose(m)
 	taken, err := d.sender.Send(ctx, mail)
 	if err != nil {

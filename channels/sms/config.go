@@ -90,6 +90,9 @@ type Limits struct {
 	MediaBytes int64 `yaml:"media_bytes"`
 	// FormBytes is the largest webhook, in bytes.
 	FormBytes int64 `yaml:"form_bytes"`
+	// PerSecond is how many notices go out in a second; answers of operators do not
+	// wait. 0: as they come, and Twilio queues them.
+	PerSecond int `yaml:"per_second"`
 	// Call is how long one request to Twilio may take.
 	Call time.Duration `yaml:"call"`
 }
@@ -220,6 +223,7 @@ func (l Limits) validate(f *faults) {
 		{"limits.segments", int64(l.Segments), 1, segment.MaxSegments},
 		{"limits.media_bytes", l.MediaBytes, 1, 100 << 20},
 		{"limits.form_bytes", l.FormBytes, 4 << 10, 1 << 20},
+		{"limits.per_second", int64(l.PerSecond), 0, 1000},
 	} {
 		if n.got < n.low || n.got > n.top {
 			f.add(n.path, fmt.Sprintf("write a number from %d to %d", n.low, n.top), "%d is out of range", n.got)

@@ -52,6 +52,7 @@ type Door struct {
 	sink   atomic.Pointer[channels.Sink] // while Run is running
 	count  counters
 	quiet  quiet
+	pace   channels.Pace
 }
 
 var (
@@ -89,7 +90,7 @@ func (c *Config) Open(env channels.Env) (channels.Channel, error) {
 	d := &Door{
 		cfg: *c, env: env, log: env.Log.With("channel", env.ID), path: "/hooks/sms/" + name, voice: "/hooks/voice/" + name, own: c.own(), guard: g,
 		api:   &api{account: c.AccountSID, tokens: tokens(c), transport: g, patience: c.Limits.Call},
-		nudge: make(chan struct{}, 1), quiet: quiet{now: env.Now},
+		nudge: make(chan struct{}, 1), quiet: quiet{now: env.Now}, pace: channels.NewPace(c.Limits.PerSecond, time.Second),
 	}
 	d.media = queue{state: env.State, wake: make(chan struct{}, 1)}
 	d.state = condition{now: env.Now, since: env.Now()}
@@ -154,6 +155,7 @@ func (d *Door) Measure(text, lang string) channels.Measure {
 	sent, info := d.Preview(text, lang)
 	return channels.Measure{
 		Sent: sent, Parts: info.Segments, Left: info.Left, Wide: info.Encoding == segment.UCS2, Long: info.TooLong(),
+		Runes: info.Runes, Signs: string(info.Culprits),
 	}
 }
 

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
 	"time"
+
+	"casewire/channels"
 )
 
 // apiHost is where the library believes the API to be.
@@ -76,27 +77,9 @@ func provider(u *url.URL) bool {
 
 // outsideOnly refuses to connect to addresses inside: this machine, its networks
 // and what clouds answer at.
-func outsideOnly(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil || !outside(ap.Addr()) {
+func outsideOnly(network, address string, c syscall.RawConn) error {
+	if channels.OutsideOnly(network, address, c) != nil {
 		return fmt.Errorf("connect: %w", errForeign)
 	}
 	return nil
-}
-
-// inside are networks that netip does not know by name.
-var inside = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-}
-
-func outside(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	for _, p := range inside {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return a.IsGlobalUnicast() && !a.IsPrivate()
 }

@@ -35,8 +35,8 @@ func TestAMessageIsHandedOverAsItCame(t *testing.T) {
 		t.Errorf("%+v, broken %q", m.Body, m.Broken)
 	case m.Facts["number"] != ourNumber || m.Facts["country"] != "RS":
 		t.Errorf("facts %v", m.Facts)
-	case !slices.Equal(m.Refs, []string{id}):
-		t.Errorf("refs %q", m.Refs)
+	case len(m.Refs) != 0:
+		t.Errorf("nothing will refer to it, and yet it has the names %q", m.Refs)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestPicturesFollowTheirMessage(t *testing.T) {
 	if b, err := io.ReadAll(rd); err != nil || !bytes.Equal(b, png) {
 		t.Errorf("%q, %v", b, err)
 	}
-	if first := r.house.Book.Messages()[0]; first.ExternalID != id || first.Facts["files"] != "2" || first.Body.Text != "see" {
+	if first := r.house.Book.Messages()[0]; first.ExternalID != id || first.Facts["files"] != "2" || first.Body.Text != "see" || !slices.Equal(first.Refs, m.Answers) {
 		t.Errorf("%+v", first)
 	}
 }
@@ -188,7 +189,7 @@ func TestAddressesInside(t *testing.T) {
 		"198.18.0.1": false, "::1": false, "::": false, "fe80::1": false, "fc00::1": false, "::ffff:127.0.0.1": false,
 		"::ffff:10.0.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "ff02::1": false,
 	} {
-		if got := outside(netip.MustParseAddr(address)); got != want {
+		if got := channels.Outside(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %t", address, got)
 		}
 		if err := outsideOnly("tcp", netip.AddrPortFrom(netip.MustParseAddr(address), 443).String(), nil); (err == nil) != want {

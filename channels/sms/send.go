@@ -30,6 +30,9 @@ func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt,
 	if fault != nil {
 		return channels.Receipt{}, fault
 	}
+	if err := d.pace.Wait(ctx, m); err != nil {
+		return channels.Receipt{}, err
+	}
 	since, before, err := d.attempt(ctx, m.ID)
 	if err != nil {
 		return channels.Receipt{}, &channels.SendError{Reason: channels.Unreachable, Retry: true, Err: err}

@@ -163,8 +163,11 @@ func (d *Door) deliver(ctx context.Context, in channels.Sink, handle string, m a
 	}
 	msg := channels.Inbound{
 		Channel: d.env.ID, ExternalID: m.sid, From: channels.Address{Kind: channels.SMS, Handle: handle},
-		To: []channels.Address{{Kind: channels.SMS, Handle: m.to}}, Refs: []string{m.sid},
+		To:   []channels.Address{{Kind: channels.SMS, Handle: m.to}},
 		Body: channels.Body{Text: clean(m.body)}, Facts: facts(m, handle), SentAt: m.at, Received: d.env.Now(),
+	}
+	if m.files > 0 {
+		msg.Refs = []string{m.sid} // they come as a message that answers this one; nothing else does
 	}
 	if err := in.Message(ctx, msg); err != nil {
 		return fmt.Errorf("hand over a message: %w", err)

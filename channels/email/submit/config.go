@@ -20,6 +20,9 @@ type Config struct {
 	Hello string `yaml:"hello"`
 	// Connections is how many connections may be open at once.
 	Connections int `yaml:"connections"`
+	// PerMinute is how many notices go out in a minute; answers of operators do not
+	// wait. 0: as they come.
+	PerMinute int `yaml:"per_minute"`
 	// Idle is how long a connection is kept for the next mail.
 	Idle time.Duration `yaml:"idle"`
 	// Reply is how long the server may take to answer; some examine a mail for a
@@ -54,6 +57,9 @@ func (c Config) Faults(path string) []*channels.FieldError {
 	}
 	if c.Connections < 1 || c.Connections > 20 {
 		add("connections", "write a number from 1 to 20", "%d is out of range", c.Connections)
+	}
+	if c.PerMinute < 0 || c.PerMinute > 100_000 {
+		add("per_minute", "write a number up to 100000; 0 sets no pace", "%d is out of range", c.PerMinute)
 	}
 	if c.Idle < 0 || c.Idle > 10*time.Minute {
 		add("idle", `write a time up to "10m"; "0s" closes each connection`, "%s is out of range", c.Idle)
