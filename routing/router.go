@@ -23,6 +23,7 @@ type Router struct {
 	index    index
 	location *time.Location
 	revision int64
+	asks     bool      // a rule has a condition on the customer
 	notes    sync.Pool // of *notes
 }
 
@@ -38,6 +39,7 @@ func Compile(spec Spec, o Options) (*Router, error) {
 	for _, src := range spec.Rules {
 		if !src.Off {
 			r.rules = append(r.rules, r.index.compile(src))
+			r.asks = r.asks || len(src.When.Customer) > 0
 		}
 	}
 	for i := range r.rules {
@@ -65,6 +67,10 @@ func (r *Router) Route(f Facts) Decision {
 	}
 	return d
 }
+
+// AsksCustomer says whether any rule looks at Facts.Customer, which may be left out
+// otherwise.
+func (r *Router) AsksCustomer() bool { return r.asks }
 
 // putAway keeps the notes for the next message, without this one's text.
 func (r *Router) putAway(n *notes) {

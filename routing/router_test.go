@@ -117,6 +117,9 @@ func TestConditions(t *testing.T) {
 					t.Errorf("holds for %+v", f)
 				}
 			}
+			if r.AsksCustomer() != (len(c.when.Customer) > 0) {
+				t.Errorf("it asks for the customer: %v", r.AsksCustomer())
+			}
 		})
 	}
 }

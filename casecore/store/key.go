@@ -18,8 +18,11 @@ func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 // once, however often it is asked for.
 func HashID(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20]))
+	return lowerHex.EncodeToString(sum[:20])
 }
+
+// lowerHex is base32.HexEncoding in lower case: it sorts as what it encodes.
+var lowerHex = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 // Join makes one key of several parts; it sorts by the first part, then by the
 // second, and so on. Parts must not contain control characters.

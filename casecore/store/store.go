@@ -26,6 +26,9 @@ var (
 	ErrLimit    = errors.New("over the store's limit")
 	ErrReadOnly = errors.New("write in a read-only transaction")
 	ErrClosed   = errors.New("store is closed")
+	// ErrUnavailable means that the store cannot be reached at the moment: the same
+	// may succeed a little later.
+	ErrUnavailable = errors.New("not available")
 )
 
 // Store is one engine with its data open. It is safe for concurrent use.

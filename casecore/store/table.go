@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"sync"
 )
 
 // Meta is embedded in every stored type. Version belongs to the engine and is
@@ -26,7 +27,10 @@ type Record[T any] interface {
 }
 
 // Table is a typed view of a collection.
-type Table[T any, P Record[T]] struct{ coll *Coll }
+type Table[T any, P Record[T]] struct {
+	coll     *Coll
+	encoders sync.Pool // of *encoder
+}
 
 // NewTable declares a collection of T.
 func NewTable[T any, P Record[T]](name string, indexes ...Index) *Table[T, P] {
@@ -59,7 +63,7 @@ func (t *Table[T, P]) Put(tx Tx, p P) error {
 	if m.ID == "" {
 		m.ID = NewID()
 	}
-	body, err := encode(p)
+	body, err := t.encode(p)
 	if err != nil {
 		return fmt.Errorf("encode %s %s: %w", t.coll.Name, m.ID, err)
 	}
@@ -119,16 +123,32 @@ func (t *Table[T, P]) Find(tx Tx, index, key string) (P, error) {
 	return t.First(tx, r)
 }
 
-// encode writes v as JSON for people and tools to read: without the escapes that
-// only pages need, which make a text of angle brackets six times as long.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
+// encoder writes JSON for people and tools to read: without the escapes that only
+// pages need, which make a text of angle brackets six times as long.
+type encoder struct {
+	json *json.Encoder
+	out  bytes.Buffer
+}
+
+// keptOut is how large a buffer may be to be kept for the next record.
+const keptOut = 16 << 10
+
+func (t *Table[T, P]) encode(p P) ([]byte, error) {
+	e, _ := t.encoders.Get().(*encoder)
+	if e == nil {
+		e = new(encoder)
+		e.json = json.NewEncoder(&e.out)
+		e.json.SetEscapeHTML(false)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	e.out.Reset()
+	if err := e.json.Encode(p); err != nil {
+		return nil, err // an encoder that has failed is not used again
+	}
+	body := bytes.Clone(bytes.TrimSuffix(e.out.Bytes(), []byte("\n")))
+	if e.out.Cap() <= keptOut {
+		t.encoders.Put(e)
+	}
+	return body, nil
 }
 
 func (t *Table[T, P]) decode(d Doc) (P, error) {

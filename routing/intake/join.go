@@ -213,9 +213,6 @@ func (in *Intake) original(tx store.Tx, p *prepared) (*Result, error) {
 	if err != nil || len(list) == 0 || list[0].From.Key() != p.in.From.Key() {
 		return nil, err
 	}
-	c, err := casecore.Cases.Get(tx, list[0].Case)
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Case: c, Message: list[0]}, in.ledger.Precede(tx, list[0], p.message)
+	c, err := in.ledger.Precede(tx, by, list[0], p.message)
+	return &Result{Case: c, Message: list[0]}, err
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
-	"unicode/utf8"
 
 	"casewire/casecore"
 	"casewire/casecore/store"
@@ -50,11 +49,9 @@ func (in *Intake) prepare(ctx context.Context, m channels.Inbound) (*prepared, e
 	if err != nil {
 		return nil, err
 	}
-	attributes, err := in.customerAttributes(ctx, m.From)
-	if err != nil {
+	if err := in.ask(ctx, p); err != nil {
 		return nil, err
 	}
-	in.route(p, in.facts(p, attributes))
 	p.message = casecore.Message{
 		Direction: casecore.In, Channel: m.Channel, ExternalID: m.ExternalID, From: p.in.From, Writer: p.in.Writer,
 		Auto: m.Auto, Body: p.in.Body, Source: source, Raw: small, Broken: p.in.Broken, SentAt: m.SentAt,
@@ -113,10 +110,22 @@ func (p *prepared) flag(why string) {
 	p.in.Broken = why
 }
 
+// ask takes the rules' decision, after a look at the customer if they need one.
+func (in *Intake) ask(ctx context.Context, p *prepared) (err error) {
+	r := in.router()
+	var customer map[string]string
+	if r.AsksCustomer() {
+		if customer, err = in.customerAttributes(ctx, p.in.From); err != nil {
+			return err
+		}
+	}
+	in.route(r, p, in.facts(p, customer))
+	return nil
+}
+
 // route asks the rules. A fault in them must not cost the message: it then lands
 // in the queue of the last rule, flagged.
-func (in *Intake) route(p *prepared, f routing.Facts) {
-	r := in.router()
+func (in *Intake) route(r *routing.Router, p *prepared, f routing.Facts) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			in.o.Log.Error("rules failed", "channel", p.in.Channel, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
@@ -188,6 +197,9 @@ func (in *Intake) customerAttributes(ctx context.Context, a channels.Address) (m
 func (p *prepared) draft(who *casecore.Customer, fallback string) casecore.Draft {
 	d := p.decision
 	tag := p.in.Body.Lang
+	if who.LangSet {
+		tag = who.Lang
+	}
 	for _, known := range []string{who.Lang, fallback} {
 		if tag == "" {
 			tag = known
@@ -229,8 +241,17 @@ func attributes(facts map[string]string) map[string]string {
 // oneLine is the first characters of s with all white space as single blanks.
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.Fields(channels.CleanText(s)), " ")
-	if utf8.RuneCountInString(s) <= most {
-		return s
+	if len(s) <= most {
+		return s // no more bytes, so no more characters
 	}
-	return strings.TrimSpace(string([]rune(s)[:most-1])) + "…"
+	end, n := 0, 0
+	for i := range s {
+		if n++; n == most {
+			end = i
+		}
+		if n > most {
+			return strings.TrimSpace(s[:end]) + "…"
+		}
+	}
+	return s
 }

@@ -62,10 +62,8 @@ func (in *Intake) again(ctx context.Context, message string) (casecore.Draft, er
 		return casecore.Draft{}, err
 	}
 	p := &prepared{in: channels.Inbound{Channel: m.Channel, From: m.From, Body: m.Body, Auto: m.Auto}}
-	attributes, err := in.customerAttributes(ctx, m.From)
-	if err != nil {
+	if err := in.ask(ctx, p); err != nil {
 		return casecore.Draft{}, err
 	}
-	in.route(p, in.facts(p, attributes))
 	return p.draft(&casecore.Customer{}, in.o.Lang()), nil
 }

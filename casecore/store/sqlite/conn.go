@@ -2,16 +2,16 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // conn is one connection with its prepared statements, which live as long as
 // it does. It is for one goroutine at a time.
 type conn struct {
-	ctx   context.Context // never done: a statement is not cut in the middle
-	sql   *sql.Conn
+	db    *sqlite3.Conn
 	stmts map[stmtKey]*stmt
 }
 
@@ -24,16 +24,16 @@ type stmtKey struct {
 }
 
 type stmt struct {
-	*sql.Stmt
+	*sqlite3.Stmt
 	busy bool // its rows are still being read
 }
 
-func newConn(ctx context.Context, db *sql.DB, pragmas ...string) (*conn, error) {
-	sc, err := db.Conn(ctx)
+func newConn(uri string, pragmas ...string) (*conn, error) {
+	db, err := sqlite3.Open(uri)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{ctx: ctx, sql: sc, stmts: make(map[stmtKey]*stmt)}
+	c := &conn{db: db, stmts: make(map[stmtKey]*stmt)}
 	for _, p := range pragmas {
 		if err := c.script("PRAGMA " + p); err != nil {
 			return nil, errors.Join(fmt.Errorf("pragma %s: %w", p, err), c.close())
@@ -48,44 +48,78 @@ func (c *conn) close() error {
 	for _, st := range c.stmts {
 		errs = append(errs, st.Close())
 	}
-	return errors.Join(append(errs, c.sql.Close())...)
+	return errors.Join(append(errs, c.db.Close())...)
 }
 
 // script runs SQL that is not worth preparing.
-func (c *conn) script(query string, args ...any) error {
-	_, err := c.sql.ExecContext(c.ctx, query, args...)
+func (c *conn) script(query string, args ...sqlite3.Arg) error {
+	return c.each(func(*sqlite3.Stmt) error { return nil }, query, args...)
+}
+
+// scriptUntil is script that is interrupted when ctx is done.
+func (c *conn) scriptUntil(ctx context.Context, query string, args ...sqlite3.Arg) error {
+	return c.eachUntil(ctx, func(*sqlite3.Stmt) error { return nil }, query, args...)
+}
+
+// number reads the first column of the first row.
+func (c *conn) number(query string) (n int, err error) {
+	err = c.each(func(row *sqlite3.Stmt) error { n = int(row.Int(0)); return nil }, query)
+	return n, err
+}
+
+// text reads the first column of the first row.
+func (c *conn) text(query string) (s string, err error) {
+	err = c.each(func(row *sqlite3.Stmt) error { s = row.Text(0); return nil }, query)
+	return s, err
+}
+
+// eachUntil is each, interrupted when ctx is done; it then returns ctx's error. An
+// interruption just before a statement begins has no effect on it, so it may take its
+// time.
+func (c *conn) eachUntil(ctx context.Context, fn func(row *sqlite3.Stmt) error, query string, args ...sqlite3.Arg) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, c.db.Interrupt)
+	defer stop()
+	err := c.each(func(row *sqlite3.Stmt) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fn(row)
+	}, query, args...)
+	if done := ctx.Err(); done != nil && (err == nil || isInterrupt(err)) {
+		return done
+	}
 	return err
 }
 
-// value reads the first column of the first row.
-func (c *conn) value(dest any, query string, args ...any) error {
-	return c.sql.QueryRowContext(c.ctx, query, args...).Scan(dest)
-}
-
 // each calls fn for every row of a query that is not worth preparing.
-func (c *conn) each(fn func(*sql.Rows) error, query string, args ...any) error {
-	return c.eachUntil(c.ctx, fn, query, args...)
-}
-
-// eachUntil is each, interrupted when ctx is done.
-func (c *conn) eachUntil(ctx context.Context, fn func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := c.sql.QueryContext(ctx, query, args...)
+func (c *conn) each(fn func(row *sqlite3.Stmt) error, query string, args ...sqlite3.Arg) (err error) {
+	st, err := c.db.Prepare(query)
 	if err != nil {
 		return err
 	}
-	for rows.Next() {
-		if err := fn(rows); err != nil {
-			return errors.Join(err, rows.Close())
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := st.Bind(args...); err != nil {
+		return err
+	}
+	for {
+		row, err := st.Step()
+		if !row || err != nil {
+			return err
+		}
+		if err := fn(st); err != nil {
+			return err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (c *conn) prepared(k stmtKey) (*stmt, error) {
 	if st, ok := c.stmts[k]; ok {
 		return st, nil
 	}
-	st, err := c.sql.PrepareContext(c.ctx, k.sql())
+	st, err := c.db.Prepare(k.sql())
 	if err != nil {
 		return nil, err
 	}
@@ -94,42 +128,54 @@ func (c *conn) prepared(k stmtKey) (*stmt, error) {
 }
 
 // exec runs a statement and returns the number of rows it changed.
-func (c *conn) exec(k stmtKey, args ...any) (int64, error) {
+func (c *conn) exec(k stmtKey, args ...sqlite3.Arg) (int64, error) {
 	st, err := c.prepared(k)
 	if err != nil {
 		return 0, err
 	}
-	res, err := st.ExecContext(c.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+	return st.Exec(args...)
 }
 
-// query starts a statement. The caller calls release when it is done with the
-// rows.
-func (c *conn) query(k stmtKey, args ...any) (rows *sql.Rows, release func() error, err error) {
+// query prepares to step through the rows of a statement. The caller calls
+// release when it is done with them.
+func (c *conn) query(k stmtKey, args ...sqlite3.Arg) (rows *sqlite3.Stmt, release func() error, err error) {
 	st, err := c.prepared(k)
 	if err != nil {
 		return nil, nil, err
 	}
 	if st.busy { // a scan inside the same scan needs a statement of its own
-		rows, err = c.sql.QueryContext(c.ctx, k.sql(), args...)
+		rows, err = c.db.Prepare(k.sql())
 		if err != nil {
 			return nil, nil, err
 		}
-		return rows, rows.Close, nil
+		release = rows.Close
+	} else {
+		st.busy = true
+		rows = st.Stmt
+		release = func() error { st.busy = false; return rows.Reset() }
 	}
-	rows, err = st.QueryContext(c.ctx, args...)
-	if err != nil {
-		return nil, nil, err
+	if err := rows.Bind(args...); err != nil {
+		return nil, nil, errors.Join(err, release())
 	}
-	st.busy = true
-	return rows, func() error { st.busy = false; return rows.Close() }, nil
+	return rows, release, nil
 }
 
-// scriptUntil is script that is interrupted when ctx is done.
-func (c *conn) scriptUntil(ctx context.Context, query string, args ...any) error {
-	_, err := c.sql.ExecContext(ctx, query, args...)
+// row reads the first row of a statement that gives at most one: fn is called
+// when there is one.
+func (c *conn) row(k stmtKey, arg sqlite3.Arg, fn func(row *sqlite3.Stmt)) error {
+	st, err := c.prepared(k)
+	if err != nil {
+		return err
+	}
+	err = st.Bind(arg)
+	if err == nil {
+		var found bool
+		if found, err = st.Step(); found {
+			fn(st.Stmt)
+		}
+	}
+	if e := st.Reset(); err == nil {
+		err = e
+	}
 	return err
 }

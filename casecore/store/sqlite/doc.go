@@ -6,9 +6,10 @@
 //
 // All writing goes through one connection. Each Update waits for its turn; a
 // turn is given by one goroutine, the writer, which forms groups of whatever is
-// waiting, wraps each function in a savepoint, commits the whole group with one
-// fsync and only then lets any of them return. The functions themselves run in
-// the goroutines of their callers, so a panic unwinds where it belongs.
+// waiting, commits the whole group with one fsync and only then lets any of them
+// return. The functions themselves run in the goroutines of their callers, so a
+// panic unwinds where it belongs. A function that fails after it has written takes
+// the group back with it; the group then runs again, each function in a savepoint.
 //
 // # Reading
 //
@@ -24,4 +25,6 @@
 // (ErrDamaged) and not served. Whoever mends a document by hand sets its sum to
 // NULL, which means not checked. Names that contain a $ belong to this package:
 // it drops those it does not know.
+//
+// Package sqlite3, below this one, speaks to SQLite.
 package sqlite

@@ -4,27 +4,23 @@ import (
 	"errors"
 	"net/url"
 
-	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
-// Everything that depends on the choice of the SQLite driver is in this file.
+// What SQLite calls a file, and what its result codes mean here.
 
-const driverName = "sqlite"
+// fileURI names the file at the absolute path.
+func fileURI(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
 
-// dsn names the file at the absolute path to the driver.
-func dsn(path string) string {
-	return (&url.URL{Scheme: "file", Path: path}).String() + "?_error_rc=1"
-}
-
-// readOnlyDSN names the file to the driver for a connection that cannot write.
-func readOnlyDSN(path string) string { return dsn(path) + "&mode=ro" }
+// readOnlyURI names the file for a connection that cannot write.
+func readOnlyURI(path string) string { return fileURI(path) + "?mode=ro" }
 
 // resultCode is SQLite's extended result code of err, or 0.
 func resultCode(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
-		return e.Code()
+	if e, ok := errors.AsType[*sqlite3.Error](err); ok {
+		return e.Code
 	}
 	return 0
 }
@@ -62,6 +58,9 @@ func isUnwritable(err error) bool {
 // isNoTransaction reports, of a ROLLBACK, that there was nothing to roll back:
 // SQLite has no code of its own for it.
 func isNoTransaction(err error) bool { return resultCode(err) == lib.SQLITE_ERROR }
+
+// isInterrupt reports a statement that was told to end.
+func isInterrupt(err error) bool { return resultCode(err)&0xff == lib.SQLITE_INTERRUPT }
 
 // isFull reports a full disk: nothing was written and a later attempt may work.
 func isFull(err error) bool { return resultCode(err)&0xff == lib.SQLITE_FULL }

@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // fillBatch is how many documents get their new keys in one transaction.
@@ -82,11 +82,11 @@ func (t *table) fillSome(c *conn, missing []int, after string) (last string, mor
 
 func (t *table) batch(c *conn, after string) ([]store.Doc, error) {
 	docs := make([]store.Doc, 0, fillBatch)
-	err := c.each(func(rows *sql.Rows) error {
-		d, err := readDoc(t, rows)
+	err := c.each(func(row *sqlite3.Stmt) error {
+		d, err := readDoc(t, row)
 		docs = append(docs, d)
 		return err
-	}, t.scanSQL(byID, shape{lower: pastKey})+" LIMIT ?", after, fillBatch)
+	}, t.scanSQL(byID, shape{lower: pastKey})+" LIMIT ?", sqlite3.Text(after), sqlite3.Int(fillBatch))
 	return docs, err
 }
 
@@ -94,7 +94,7 @@ func (t *table) batch(c *conn, after string) ([]store.Doc, error) {
 // some, and the side tables that are new.
 func (t *table) rekey(c *conn, missing []int, d store.Doc) error {
 	if len(t.single) > 0 {
-		if _, err := c.exec(stmtKey{table: t, verb: verbRekey}, append(t.keyArgs(nil, d.Keys), d.ID)...); err != nil {
+		if _, err := c.exec(stmtKey{table: t, verb: verbRekey}, append(t.keyArgs(nil, d.Keys), sqlite3.Text(d.ID))...); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,7 @@ func (t *table) rekey(c *conn, missing []int, d store.Doc) error {
 			continue
 		}
 		for key := range t.multiKeys(i, d.Keys) {
-			_, err := c.exec(stmtKey{table: t, verb: verbMultiAdd, index: i}, key, d.ID)
+			_, err := c.exec(stmtKey{table: t, verb: verbMultiAdd, index: i}, sqlite3.Text(key), sqlite3.Text(d.ID))
 			if isConstraint(err) {
 				return fmt.Errorf("index %s cannot be unique, another document has the same key: %w", t.coll.Indexes[i].Name, store.ErrExists)
 			}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // The file names its application and the version of its layout in the header
@@ -107,9 +108,11 @@ func checkFormat(c *conn, path string) error {
 		{&version, "PRAGMA user_version"},
 		{&objects, "SELECT count(*) FROM sqlite_schema"},
 	} {
-		if err := c.value(field.dest, field.query); err != nil {
+		n, err := c.number(field.query)
+		if err != nil {
 			return err
 		}
+		*field.dest = n
 	}
 	switch {
 	case app == 0 && version == 0 && objects == 0: // cut off before it got its marks
@@ -128,11 +131,8 @@ func checkFormat(c *conn, path string) error {
 // the text of an entry and the engine by its name: were they different, it would
 // mend what is not missing.
 func checkNames(c *conn, path string) error {
-	return c.each(func(rows *sql.Rows) error {
-		var name, table, text string
-		if err := rows.Scan(&name, &table, &text); err != nil {
-			return err
-		}
+	return c.each(func(row *sqlite3.Stmt) error {
+		name, table, text := row.Text(0), row.Text(1), row.Text(2)
 		if !strings.Contains(text, name) || !strings.Contains(text, table) {
 			return damaged(path, fmt.Errorf("its schema has %q on %q in the place of another", name, table))
 		}
@@ -150,16 +150,16 @@ func setUp(c *conn) error {
 			return err
 		}
 	}
-	var app int
-	if err := c.value(&app, "PRAGMA application_id"); err != nil || app == applicationID {
+	app, err := c.number("PRAGMA application_id")
+	if err != nil || app == applicationID {
 		return err
 	}
 	return atomically(c, fmt.Sprintf("PRAGMA application_id = %d", applicationID), fmt.Sprintf("PRAGMA user_version = %d", formatVersion))
 }
 
 func walMode(c *conn) error {
-	var mode string
-	if err := c.value(&mode, "PRAGMA journal_mode = WAL"); err != nil {
+	mode, err := c.text("PRAGMA journal_mode = WAL")
+	if err != nil {
 		return err
 	}
 	if mode != "wal" {

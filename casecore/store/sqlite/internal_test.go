@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 var things = &store.Coll{
@@ -65,6 +65,19 @@ func TestEveryRangeUsesAnIndex(t *testing.T) {
 	}
 }
 
+// TestDocumentsAreFoundByTheirID asks SQLite how it would find the one that a
+// statement reads or writes.
+func TestDocumentsAreFoundByTheirID(t *testing.T) {
+	s := openThings(t)
+	for _, v := range []verb{verbGet, verbUpdate, verbUpdateBody, verbDelete, verbRekey} {
+		query := stmtKey{table: s.tables["things"], verb: v}.sql()
+		steps := queryPlan(t, s.writer.c, query, nil)
+		if len(steps) != 1 || steps[0] != "SEARCH things USING INDEX sqlite_autoindex_things_1 (id=?)" {
+			t.Errorf("%s: %q", query, steps)
+		}
+	}
+}
+
 func rangesOf(ix store.Index) (list []store.Range) {
 	for _, reverse := range []bool{false, true} {
 		for _, after := range []store.Mark{{}, {Key: "k", ID: "i"}} {
@@ -84,15 +97,10 @@ func rangesOf(ix store.Index) (list []store.Range) {
 	return list
 }
 
-func queryPlan(t *testing.T, c *conn, query string, args []any) (steps []string) {
+func queryPlan(t *testing.T, c *conn, query string, args []sqlite3.Arg) (steps []string) {
 	t.Helper()
-	err := c.each(func(rows *sql.Rows) error {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			return err
-		}
-		steps = append(steps, detail)
+	err := c.each(func(row *sqlite3.Stmt) error {
+		steps = append(steps, row.Text(3))
 		return nil
 	}, "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil || len(steps) == 0 {
@@ -108,15 +116,15 @@ func thing(id string, size int) store.Doc {
 // fillDisk makes the disk as good as full for the writer.
 func fillDisk(t *testing.T, s *Store, spare int) (free func()) {
 	t.Helper()
-	var pages int
-	if err := s.writer.c.value(&pages, "PRAGMA page_count"); err != nil {
+	pages, err := s.writer.c.number("PRAGMA page_count")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.writer.c.value(&pages, fmt.Sprintf("PRAGMA max_page_count = %d", pages+spare)); err != nil {
+	if err := s.writer.c.script(fmt.Sprintf("PRAGMA max_page_count = %d", pages+spare)); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		if err := s.writer.c.value(&pages, "PRAGMA max_page_count = 1000000"); err != nil {
+		if err := s.writer.c.script("PRAGMA max_page_count = 1000000"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,8 +259,8 @@ func TestConnectionsAreSetUp(t *testing.T) {
 		{s.writer.c, "cache_size", "-65536"}, {s.writer.c, "busy_timeout", "5000"}, {s.writer.c, "query_only", "0"},
 		{reader, "journal_mode", "wal"}, {reader, "query_only", "1"}, {reader, "cache_size", "-16384"}, {reader, "busy_timeout", "5000"},
 	} {
-		var got string
-		if err := want.c.value(&got, "PRAGMA "+want.pragma); err != nil || got != want.value {
+		got, err := want.c.text("PRAGMA " + want.pragma)
+		if err != nil || got != want.value {
 			t.Errorf("%s is %s, %v; want %s", want.pragma, got, err, want.value)
 		}
 	}

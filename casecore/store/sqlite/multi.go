@@ -1,11 +1,11 @@
 package sqlite
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // multiFree looks for the keys of d in the unique Multi indexes before anything
@@ -35,14 +35,8 @@ func (tx *tx) multiFree(t *table, d store.Doc) error {
 }
 
 func (tx *tx) holder(t *table, i int, key string) (id string, err error) {
-	st, err := tx.c.prepared(stmtKey{table: t, verb: verbMultiHolder, index: i})
-	if err != nil {
-		return "", tx.failed(err)
-	}
-	err = st.QueryRowContext(tx.c.ctx, key).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
+	k := stmtKey{table: t, verb: verbMultiHolder, index: i}
+	err = tx.c.row(k, sqlite3.Text(key), func(row *sqlite3.Stmt) { id = row.Text(0) })
 	if err != nil {
 		return "", tx.failed(err)
 	}
@@ -66,7 +60,7 @@ func (tx *tx) setMulti(t *table, i int, d store.Doc) error {
 			delete(want, key)
 			continue
 		}
-		if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiDrop, index: i}, key, d.ID); err != nil {
+		if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiDrop, index: i}, sqlite3.Text(key), sqlite3.Text(d.ID)); err != nil {
 			return tx.failed(err)
 		}
 	}
@@ -81,26 +75,23 @@ func (tx *tx) setMulti(t *table, i int, d store.Doc) error {
 // addKey writes one key. After multiFree nothing can be in its way, so whatever
 // is ends the transaction.
 func (tx *tx) addKey(t *table, i int, key, id string) error {
-	if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiAdd, index: i}, key, id); err != nil {
+	if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiAdd, index: i}, sqlite3.Text(key), sqlite3.Text(id)); err != nil {
 		return tx.failed(err)
 	}
 	return nil
 }
 
 func (tx *tx) storedKeys(t *table, i int, id string) ([]string, error) {
-	rows, release, err := tx.c.query(stmtKey{table: t, verb: verbMultiKeys, index: i}, id)
+	rows, release, err := tx.c.query(stmtKey{table: t, verb: verbMultiKeys, index: i}, sqlite3.Text(id))
 	if err != nil {
 		return nil, tx.failed(err)
 	}
 	var keys []string
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, tx.failed(errors.Join(err, release()))
-		}
-		keys = append(keys, key)
+	row, err := rows.Step()
+	for ; row && err == nil; row, err = rows.Step() {
+		keys = append(keys, rows.Text(0))
 	}
-	if err := errors.Join(rows.Err(), release()); err != nil {
+	if err := errors.Join(err, release()); err != nil {
 		return nil, tx.failed(err)
 	}
 	return keys, nil

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,7 +40,6 @@ type Store struct {
 	log     *slog.Logger
 	path    string
 	lock    *os.File
-	db      *sql.DB
 	tables  map[string]*table
 	writer  *writer
 	readers chan *conn
@@ -85,16 +83,14 @@ func Open(ctx context.Context, path string, o Options, colls ...*store.Coll) (*S
 		}
 		s.tables[c.Name] = newTable(c)
 	}
-	// Statements must not be cut short when the caller's ctx ends; functions
-	// look at the ctx of their own transaction.
-	if err := s.open(context.WithoutCancel(ctx), ctx); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
 	go s.writer.run()
 	return s, nil
 }
 
-func (s *Store) open(base, ctx context.Context) (err error) {
+func (s *Store) open(ctx context.Context) (err error) {
 	if err := makeFolder(filepath.Dir(s.path)); err != nil {
 		return err
 	}
@@ -106,19 +102,19 @@ func (s *Store) open(base, ctx context.Context) (err error) {
 		return err
 	}
 	if !fresh {
-		if err := s.inspect(base, ctx); err != nil {
+		if err := s.inspect(ctx); err != nil {
 			return s.openError(err)
 		}
 	}
-	if s.db, err = sql.Open(driverName, dsn(s.path)); err != nil {
-		return err
-	}
-	c, err := newConn(base, s.db, "busy_timeout = 5000")
+	c, err := newConn(fileURI(s.path), "busy_timeout = 5000")
 	if err != nil {
 		return s.openError(err)
 	}
 	s.writer = &writer{s: s, c: c, queue: make(chan *request, s.opts.MaxGroup), stopped: make(chan struct{})}
 	if err := setUp(c); err != nil {
+		return s.openError(err)
+	}
+	if err := c.db.BufferLog(); err != nil {
 		return s.openError(err)
 	}
 	for _, t := range s.tables {
@@ -127,7 +123,7 @@ func (s *Store) open(base, ctx context.Context) (err error) {
 		}
 	}
 	for range readerCount {
-		c, err := newConn(base, s.db, "busy_timeout = 5000", "query_only = 1", "cache_size = -16384")
+		c, err := newConn(fileURI(s.path), "busy_timeout = 5000", "query_only = 1", "cache_size = -16384")
 		if err != nil {
 			return s.openError(err)
 		}
@@ -139,17 +135,12 @@ func (s *Store) open(base, ctx context.Context) (err error) {
 // inspect refuses a file that is not ours to write or that is damaged. It reads
 // through a connection that cannot write: closing one that can would move the
 // log into a file that was just refused.
-func (s *Store) inspect(base, ctx context.Context) error {
-	db, err := sql.Open(driverName, readOnlyDSN(s.path))
+func (s *Store) inspect(ctx context.Context) (err error) {
+	c, err := newConn(readOnlyURI(s.path), "busy_timeout = 5000")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	c, err := newConn(base, db, "busy_timeout = 5000")
-	if err != nil {
-		return err
-	}
-	defer c.close()
+	defer func() { err = errors.Join(err, c.close()) }()
 	if err := checkFormat(c, s.path); err != nil {
 		return err
 	}
@@ -194,9 +185,6 @@ func (s *Store) release() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.c.close())
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

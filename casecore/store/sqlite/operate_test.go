@@ -42,11 +42,13 @@ func TestUpdatesShareCommits(t *testing.T) {
 	}
 }
 
-func TestFailureInAGroupMakesNobodyRunAgain(t *testing.T) {
+// TestFailureInAGroup has functions fail in every way between others, which happen
+// all the same, and nobody pays with more than one further run.
+func TestFailureInAGroup(t *testing.T) {
 	s := open(t, newPath(t), sqlite.Options{})
 	var (
 		wg   sync.WaitGroup
-		runs atomic.Int32
+		runs [30]atomic.Int32
 		want = []string{"first"}
 		fail = errors.New("fail")
 	)
@@ -60,7 +62,7 @@ func TestFailureInAGroupMakesNobodyRunAgain(t *testing.T) {
 			wg.Go(func() {
 				started <- struct{}{}
 				err := s.Update(t.Context(), func(tx store.Tx) error {
-					runs.Add(1)
+					runs[i].Add(1)
 					if i%3 == 2 {
 						return fail // before it wrote anything
 					}
@@ -81,8 +83,10 @@ func TestFailureInAGroupMakesNobodyRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	wg.Wait()
-	if runs.Load() != 30 {
-		t.Errorf("30 functions ran %d times", runs.Load())
+	for i := range runs {
+		if n := runs[i].Load(); n > 2 {
+			t.Errorf("function %d ran %d times", i, n)
+		}
 	}
 	mustHold(t, s, want...)
 }

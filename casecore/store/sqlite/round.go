@@ -8,9 +8,23 @@ import (
 // round is one SQL transaction with the functions that run in it.
 type round struct {
 	w     *writer
+	care  care
 	ran   []*member
 	dirty bool // a function of this round has written and succeeded
 }
+
+// care is what a round does for the case that a function fails after it has
+// written.
+type care bool
+
+const (
+	// bare: nothing. Hardly any function does, and a savepoint copies every page
+	// that is written after it. If one does, the whole round is taken back.
+	bare care = false
+	// guarded: a savepoint before the first write of every function that has
+	// neighbours.
+	guarded care = true
+)
 
 // member is a function that ran in a round.
 type member struct {
@@ -27,19 +41,28 @@ var errStopped = errors.New("stopped before the commit")
 // errLost means that SQLite has rolled back the whole round.
 var errLost = errors.New("transaction was rolled back by the engine")
 
+// errSpoilt means that a function of a bare round failed after it had written.
+var errSpoilt = errors.New("what a function wrote cannot be taken back alone")
+
 // round runs a group in one transaction, commits it and answers every caller.
 // It returns those that it did not answer because their work was lost to the
-// failure of another function.
-func (w *writer) round(group []*request) (again []*request) {
+// failure of a function.
+func (w *writer) round(group []*request, c care) (again []*request) {
+	if len(group) == 0 {
+		return nil
+	}
 	w.s.stats.groups.Add(1)
-	rd := &round{w: w}
+	rd := &round{w: w, care: c}
 	err := rd.begin()
 	for err == nil && len(group) > 0 {
 		err = rd.turn(group[0])
 		group = group[1:]
 	}
-	if errors.Is(err, errLost) {
+	switch {
+	case errors.Is(err, errLost):
 		return append(rd.salvage(), group...)
+	case errors.Is(err, errSpoilt):
+		return append(rd.withdraw(), group...)
 	}
 	if err != nil { // a begin failed, so nothing has been written
 		for _, r := range group {
@@ -73,7 +96,7 @@ func (rd *round) begin() error {
 }
 
 // turn runs one function. An error means that the transaction is gone: errLost,
-// or that it could not be begun again.
+// errSpoilt, or that it could not be begun again.
 func (rd *round) turn(r *request) error {
 	if !r.take() {
 		return nil
@@ -83,7 +106,7 @@ func (rd *round) turn(r *request) error {
 		return nil
 	}
 	tx := newTx(r.ctx, rd.w.s, rd.w.c)
-	tx.write, tx.guarded = true, rd.dirty
+	tx.write, tx.guarded = true, rd.dirty && rd.care == guarded
 	m := &member{req: r}
 	rd.ran = append(rd.ran, m)
 	r.turn <- tx
@@ -122,11 +145,13 @@ func (rd *round) undo(tx *tx) error {
 		return nil
 	case tx.broken == nil && len(tx.changed) == 0:
 		return nil
-	case tx.guarded: // it failed before its savepoint, so badly that all may be gone
+	case !rd.dirty: // there was nothing but its own work
+		rd.rollback()
+		return rd.begin()
+	case tx.broken != nil: // it failed so badly that all may be gone
 		return errLost
 	}
-	rd.rollback()
-	return rd.begin()
+	return errSpoilt
 }
 
 // rollback ends the transaction if there still is one.
@@ -137,18 +162,27 @@ func (rd *round) rollback() {
 	}
 }
 
-// salvage answers the last function, whose failure cost the others their work,
-// and returns the others.
-func (rd *round) salvage() []*request {
+// withdraw takes the whole round back and returns all of its functions whose
+// callers still wait: the one that failed as well, because what it read of its
+// neighbours is not true any more.
+func (rd *round) withdraw() (again []*request) {
 	rd.rollback()
-	last := len(rd.ran) - 1
-	var again []*request
-	for _, m := range rd.ran[:last] {
+	for _, m := range rd.ran {
 		if !m.gone {
 			again = append(again, m.req)
 		}
 	}
-	rd.ran = rd.ran[last:]
+	return again
+}
+
+// salvage answers the last function, whose failure cost the others their work,
+// and returns the others.
+func (rd *round) salvage() []*request {
+	last := len(rd.ran) - 1
+	failed := rd.ran[last:]
+	rd.ran = rd.ran[:last]
+	again := rd.withdraw()
+	rd.ran = failed
 	rd.answer(nil)
 	return again
 }

@@ -1,12 +1,12 @@
 package sqlite
 
 import (
-	"database/sql"
 	"fmt"
 	"iter"
 	"strings"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // byID is the stmtKey.index of a scan in the order of ids.
@@ -29,7 +29,7 @@ type shape struct {
 
 // plan turns a Range into a shape and its arguments. It resolves which of the
 // bounds is the tighter one, so that SQL has one at each end and seeks to it.
-func plan(r store.Range, ix store.Index) (shape, []any) {
+func plan(r store.Range, ix store.Index) (shape, []sqlite3.Arg) {
 	if ix.Multi {
 		return planMulti(r)
 	}
@@ -38,17 +38,17 @@ func plan(r store.Range, ix store.Index) (shape, []any) {
 		hi = end
 	}
 	s := shape{reverse: r.Reverse}
-	var lower, upper []any
+	var lower, upper []sqlite3.Arg
 	if lo != "" {
-		s.lower, lower = atKey, []any{lo}
+		s.lower, lower = atKey, []sqlite3.Arg{sqlite3.Text(lo)}
 	}
 	if hi != "" {
-		s.upper, upper = atKey, []any{hi}
+		s.upper, upper = atKey, []sqlite3.Arg{sqlite3.Text(hi)}
 	}
 	if r.After != (store.Mark{}) {
-		place, mark := r.After.Key, []any{r.After.Key, r.After.ID}
+		place, mark := r.After.Key, []sqlite3.Arg{sqlite3.Text(r.After.Key), sqlite3.Text(r.After.ID)}
 		if r.Index == "" {
-			place, mark = r.After.ID, []any{r.After.ID}
+			place, mark = r.After.ID, mark[1:]
 		}
 		switch {
 		case !r.Reverse && place >= lo:
@@ -60,10 +60,10 @@ func plan(r store.Range, ix store.Index) (shape, []any) {
 	return s, append(lower, upper...)
 }
 
-func planMulti(r store.Range) (shape, []any) {
-	s, args := shape{reverse: r.Reverse}, []any{r.Prefix}
+func planMulti(r store.Range) (shape, []sqlite3.Arg) {
+	s, args := shape{reverse: r.Reverse}, []sqlite3.Arg{sqlite3.Text(r.Prefix)}
 	if r.After != (store.Mark{}) {
-		args = append(args, r.After.ID)
+		args = append(args, sqlite3.Text(r.After.ID))
 		if r.Reverse {
 			s.upper = pastKey
 		} else {
@@ -156,8 +156,8 @@ func (tx *tx) scan(coll *store.Coll, r store.Range, yield func(store.Doc, error)
 		k.index = t.position(r.Index)
 		ix = t.coll.Indexes[k.index]
 	}
-	var args []any
-	k.shape, args = plan(r, ix)
+	form, args := plan(r, ix)
+	k.shape = form
 	rows, release, err := tx.c.query(k, args...)
 	if err != nil {
 		return tx.failed(err)
@@ -173,7 +173,14 @@ func (tx *tx) scan(coll *store.Coll, r store.Range, yield func(store.Doc, error)
 			err = tx.failed(e)
 		}
 	}()
-	for n := 0; rows.Next(); {
+	for n := 0; ; {
+		row, err := rows.Step()
+		if err != nil {
+			return tx.failed(err)
+		}
+		if !row {
+			return nil
+		}
 		d, err := readDoc(t, rows)
 		if err != nil {
 			return tx.failed(err)
@@ -188,32 +195,22 @@ func (tx *tx) scan(coll *store.Coll, r store.Range, yield func(store.Doc, error)
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return tx.failed(err)
-	}
-	return nil
 }
 
-// readDoc reads the document that rows stands on.
-func readDoc(t *table, rows *sql.Rows) (store.Doc, error) {
-	var (
-		id      string
-		version sql.NullInt64
-		sum     sql.NullInt64
-		body    []byte
-	)
-	if err := rows.Scan(&id, &version, &sum, &body); err != nil {
-		return store.Doc{}, err
-	}
-	if !version.Valid {
+// readDoc reads the document of a row with an id.
+func readDoc(t *table, row *sqlite3.Stmt) (store.Doc, error) {
+	id := row.Text(0)
+	if row.IsNull(1) {
 		return store.Doc{}, fmt.Errorf("%s %s has keys but no document: %w", t.coll.Name, id, ErrDamaged)
 	}
-	return checked(t, id, version.Int64, sum, body)
+	return restOfDoc(t, id, row, 1)
 }
 
-// checked returns the document unless it is not what was stored.
-func checked(t *table, id string, version int64, sum sql.NullInt64, body []byte) (store.Doc, error) {
-	if sum.Valid && sum.Int64 != checksum(id, version, body) {
+// restOfDoc reads version, sum and body, of which the first is in this column. It
+// returns the document unless it is not what was stored.
+func restOfDoc(t *table, id string, row *sqlite3.Stmt, first int) (store.Doc, error) {
+	version, body := row.Int(first), row.Bytes(first+2)
+	if !row.IsNull(first+1) && row.Int(first+1) != checksum(id, version, body) {
 		return store.Doc{}, fmt.Errorf("%s %s is not what was stored: %w", t.coll.Name, id, ErrDamaged)
 	}
 	return store.Doc{ID: id, Version: uint64(version), Body: body}, nil

@@ -2,11 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // An index is complete exactly when its last SQL object exists: for an index
@@ -51,27 +52,19 @@ func (t *table) prepare(ctx context.Context, s *Store, c *conn) error {
 func (t *table) stored(c *conn) (map[string]string, error) {
 	const q = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND (name = ?1 OR substr(name, 1, length(?1) + 1) = ?1 || '$')"
 	have := make(map[string]string)
-	err := c.each(func(rows *sql.Rows) error {
-		var name, text string
-		if err := rows.Scan(&name, &text); err != nil {
-			return err
-		}
-		have[name] = text
+	err := c.each(func(row *sqlite3.Stmt) error {
+		have[row.Text(0)] = row.Text(1)
 		return nil
-	}, q, t.coll.Name)
+	}, q, sqlite3.Text(t.coll.Name))
 	return have, err
 }
 
 func (t *table) columns(c *conn) (map[string]bool, error) {
 	columns := make(map[string]bool)
-	err := c.each(func(rows *sql.Rows) error {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		columns[name] = true
+	err := c.each(func(row *sqlite3.Stmt) error {
+		columns[row.Text(0)] = true
 		return nil
-	}, "SELECT name FROM pragma_table_info(?)", t.coll.Name)
+	}, "SELECT name FROM pragma_table_info(?)", sqlite3.Text(t.coll.Name))
 	return columns, err
 }
 

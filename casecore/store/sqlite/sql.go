@@ -12,6 +12,7 @@ const (
 	verbGet verb = iota
 	verbInsert
 	verbUpdate
+	verbUpdateBody
 	verbDelete
 	verbScan
 	verbMultiKeys
@@ -39,6 +40,8 @@ func (k stmtKey) sql() string {
 		return t.insertSQL()
 	case verbUpdate:
 		return "UPDATE " + t.name() + " SET version = ?, sum = ?, " + t.setKeys() + "body = ? WHERE id = ? AND version = ?"
+	case verbUpdateBody:
+		return "UPDATE " + t.name() + " SET version = ?, sum = ?, body = ? WHERE id = ? AND version = ?" + t.sameKeys()
 	case verbRekey:
 		return "UPDATE " + t.name() + " SET " + strings.TrimSuffix(t.setKeys(), ", ") + " WHERE id = ?"
 	case verbDelete:
@@ -80,6 +83,15 @@ func (t *table) insertSQL() string {
 		marks += ", ?"
 	}
 	return fmt.Sprintf("INSERT INTO %s (%s, body) VALUES (%s, ?)", t.name(), cols, marks)
+}
+
+// sameKeys holds when the key columns are what they would be set to.
+func (t *table) sameKeys() string {
+	var s strings.Builder
+	for _, i := range t.single {
+		s.WriteString(" AND " + t.column(i) + " IS ?")
+	}
+	return s.String()
 }
 
 func (t *table) setKeys() string {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 type stats struct{ groups, commits, updates atomic.Uint64 }
@@ -60,11 +62,11 @@ func (s *Store) Backup(ctx context.Context, path string) (err error) {
 			_ = os.Remove(part) // the copy is worthless, and so is the reason why it stays
 		}
 	}()
-	c, err := newConn(context.WithoutCancel(ctx), s.db, "busy_timeout = 5000")
+	c, err := newConn(fileURI(s.path), "busy_timeout = 5000")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.scriptUntil(ctx, "VACUUM INTO ?", part), c.close()); err != nil {
+	if err := errors.Join(c.scriptUntil(ctx, "VACUUM INTO ?", sqlite3.Text(part)), c.close()); err != nil {
 		return explain(err)
 	}
 	if err := syncFile(part); err != nil {

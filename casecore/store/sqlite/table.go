@@ -4,6 +4,7 @@ import (
 	"hash/crc32"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // table is a collection as SQL sees it.
@@ -36,12 +37,12 @@ func (t *table) objectName(i int) string { return quote(t.object(i)) }
 func quote(name string) string { return `"` + name + `"` }
 
 // keyArgs appends the values of the key columns.
-func (t *table) keyArgs(args []any, keys store.Keys) []any {
+func (t *table) keyArgs(args []sqlite3.Arg, keys store.Keys) []sqlite3.Arg {
 	for _, i := range t.single {
 		if list := keys[t.coll.Indexes[i].Name]; len(list) == 1 && list[0] != "" {
-			args = append(args, list[0])
+			args = append(args, sqlite3.Text(list[0]))
 		} else {
-			args = append(args, nil)
+			args = append(args, sqlite3.Null())
 		}
 	}
 	return args

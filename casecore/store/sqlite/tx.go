@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"casewire/casecore/store"
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // tx is one run of one function on one connection.
@@ -101,25 +101,23 @@ func (tx *tx) Get(coll *store.Coll, id string) (store.Doc, error) {
 	if err != nil {
 		return store.Doc{}, err
 	}
-	st, err := tx.c.prepared(stmtKey{table: t, verb: verbGet})
-	if err != nil {
-		return store.Doc{}, tx.failed(err)
-	}
 	var (
-		version int64
-		sum     sql.NullInt64
-		body    []byte
+		d       store.Doc
+		damaged error
+		found   bool
 	)
-	err = st.QueryRowContext(tx.c.ctx, id).Scan(&version, &sum, &body)
-	if errors.Is(err, sql.ErrNoRows) {
+	err = tx.c.row(stmtKey{table: t, verb: verbGet}, sqlite3.Text(id), func(row *sqlite3.Stmt) {
+		d, damaged = restOfDoc(t, id, row, 0)
+		found = true
+	})
+	if err == nil {
+		err = damaged
+	}
+	if err != nil {
+		return store.Doc{}, tx.failed(err)
+	}
+	if !found {
 		return store.Doc{}, store.ErrNotFound
-	}
-	if err != nil {
-		return store.Doc{}, tx.failed(err)
-	}
-	d, err := checked(t, id, version, sum, body)
-	if err != nil {
-		return store.Doc{}, tx.failed(err)
 	}
 	return d, nil
 }
@@ -149,8 +147,8 @@ func (tx *tx) insert(t *table, d store.Doc) error {
 	if err := tx.multiFree(t, d); err != nil {
 		return err
 	}
-	args := append(make([]any, 0, 3+len(t.single)), d.ID, checksum(d.ID, 1, d.Body))
-	args = append(t.keyArgs(args, d.Keys), string(d.Body))
+	args := append(make([]sqlite3.Arg, 0, 3+len(t.single)), sqlite3.Text(d.ID), sqlite3.Int(checksum(d.ID, 1, d.Body)))
+	args = append(t.keyArgs(args, d.Keys), sqlite3.TextBytes(d.Body))
 	if _, err := tx.c.exec(stmtKey{table: t, verb: verbInsert}, args...); err != nil {
 		return tx.refused(err)
 	}
@@ -168,10 +166,7 @@ func (tx *tx) update(t *table, d store.Doc) error {
 	if err := tx.multiFree(t, d); err != nil {
 		return err
 	}
-	old, next := int64(d.Version), int64(d.Version)+1
-	args := append(make([]any, 0, 5+len(t.single)), next, checksum(d.ID, next, d.Body))
-	args = append(t.keyArgs(args, d.Keys), string(d.Body), d.ID, old)
-	n, err := tx.c.exec(stmtKey{table: t, verb: verbUpdate}, args...)
+	n, err := tx.overwrite(t, d)
 	if err != nil {
 		return tx.refused(err)
 	}
@@ -186,13 +181,28 @@ func (tx *tx) update(t *table, d store.Doc) error {
 	return nil
 }
 
+// overwrite writes d over its former version and returns how many documents that
+// were: 0 when it is not the stored one. Most often the keys stay as they are; then
+// the indexes, which SQLite writes anew for every column that is set, are left alone.
+func (tx *tx) overwrite(t *table, d store.Doc) (int64, error) {
+	old, next := sqlite3.Int(int64(d.Version)), sqlite3.Int(int64(d.Version)+1)
+	sum, body, id := sqlite3.Int(checksum(d.ID, int64(d.Version)+1, d.Body)), sqlite3.TextBytes(d.Body), sqlite3.Text(d.ID)
+	args := append(make([]sqlite3.Arg, 0, 5+len(t.single)), next, sum, body, id, old)
+	n, err := tx.c.exec(stmtKey{table: t, verb: verbUpdateBody}, t.keyArgs(args, d.Keys)...)
+	if n != 0 || err != nil || len(t.single) == 0 {
+		return n, err
+	}
+	args = append(t.keyArgs(append(args[:0], next, sum), d.Keys), body, id, old)
+	return tx.c.exec(stmtKey{table: t, verb: verbUpdate}, args...)
+}
+
 // Delete implements store.Tx.
 func (tx *tx) Delete(coll *store.Coll, id string, version uint64) error {
 	t, err := tx.writable(coll)
 	if err != nil {
 		return err
 	}
-	n, err := tx.c.exec(stmtKey{table: t, verb: verbDelete}, id, int64(version))
+	n, err := tx.c.exec(stmtKey{table: t, verb: verbDelete}, sqlite3.Text(id), sqlite3.Int(int64(version)))
 	if err != nil {
 		return tx.failed(err)
 	}
@@ -200,7 +210,7 @@ func (tx *tx) Delete(coll *store.Coll, id string, version uint64) error {
 		return store.ErrConflict
 	}
 	for _, i := range t.multi {
-		if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiClear, index: i}, id); err != nil {
+		if _, err := tx.c.exec(stmtKey{table: t, verb: verbMultiClear, index: i}, sqlite3.Text(id)); err != nil {
 			return tx.failed(err)
 		}
 	}

@@ -2,11 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+
+	"casewire/casecore/store/sqlite/sqlite3"
 )
 
 // maxFaults is how many faults a verification lists.
@@ -27,7 +28,7 @@ func (s *Store) Verify(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.gate.Leave()
-	c, err := newConn(context.WithoutCancel(ctx), s.db, "busy_timeout = 5000", "query_only = 1")
+	c, err := newConn(fileURI(s.path), "busy_timeout = 5000", "query_only = 1")
 	if err != nil {
 		return s.openError(err)
 	}
@@ -44,12 +45,8 @@ func (s *Store) verify(ctx context.Context, c *conn) error {
 
 func (s *Store) verifyStructure(ctx context.Context, c *conn) error {
 	var faults []error
-	err := c.eachUntil(ctx, func(rows *sql.Rows) error {
-		var fault string
-		if err := rows.Scan(&fault); err != nil {
-			return err
-		}
-		if fault != "ok" {
+	err := c.eachUntil(ctx, func(row *sqlite3.Stmt) error {
+		if fault := row.Text(0); fault != "ok" {
 			faults = append(faults, errors.New(fault))
 		}
 		return nil
@@ -70,8 +67,8 @@ func (s *Store) verifyDocuments(ctx context.Context, c *conn) error {
 			}
 			continue
 		}
-		err := c.eachUntil(ctx, func(rows *sql.Rows) error {
-			if _, err := readDoc(t, rows); errors.Is(err, ErrDamaged) && len(faults) < maxFaults {
+		err := c.eachUntil(ctx, func(row *sqlite3.Stmt) error {
+			if _, err := readDoc(t, row); errors.Is(err, ErrDamaged) && len(faults) < maxFaults {
 				faults = append(faults, err)
 			} else if err != nil {
 				return err

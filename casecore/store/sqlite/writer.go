@@ -91,10 +91,11 @@ type writer struct {
 func (w *writer) run() {
 	defer close(w.stopped)
 	for first := range w.queue {
-		group := w.gather(first)
-		// Whoever lost its work to a neighbour's failure runs again, alone.
-		for _, r := range w.round(group) {
-			w.round([]*request{r})
+		// Whoever loses its work to a neighbour's failure runs again, with more
+		// care, and in the end alone.
+		again := w.round(w.round(w.gather(first), bare), guarded)
+		for _, r := range again {
+			w.round([]*request{r}, guarded)
 		}
 	}
 }

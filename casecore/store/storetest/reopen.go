@@ -78,7 +78,7 @@ func fills(e *env) {
 }
 
 func fillsMany(e *env) {
-	const n = 2100
+	const n = 1100
 	old := newColl("docs")
 	e.start(old)
 	var docs []store.Doc

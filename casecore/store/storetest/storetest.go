@@ -5,6 +5,7 @@ package storetest
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 type Open func(colls ...*store.Coll) (store.Store, error)
 
 // Run judges an engine. data makes a place for the data of one test and returns
-// how to open it.
-func Run(t *testing.T, data func(t *testing.T) Open) {
+// how to open it. Only names the groups to be run, when not all are.
+func Run(t *testing.T, data func(t *testing.T) Open, only ...string) {
 	groups := []struct {
 		name  string
 		tests map[string]func(*env)
@@ -34,6 +35,9 @@ func Run(t *testing.T, data func(t *testing.T) Open) {
 		{"reopen", reopening},
 	}
 	for _, g := range groups {
+		if len(only) > 0 && !slices.Contains(only, g.name) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			for name, test := range g.tests {
 				t.Run(name, func(t *testing.T) { test(&env{T: t, open: data(t)}) })
