@@ -185,7 +185,7 @@ func TestHouseMovesBetweenEngines(t *testing.T) {
 const mongoVariable = "MONGODB_URI"
 
 // database is the address of a database of its own, dropped after the test.
-func database(t *testing.T) string {
+func database(t testing.TB) string {
 	t.Helper()
 	uri := os.Getenv(mongoVariable)
 	switch {

@@ -77,11 +77,13 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (blob.Ref, er
 	if err == nil && ref.Size > limit {
 		err = fmt.Errorf("more than %d bytes: %w", limit, blob.ErrTooLarge)
 	}
-	kept := false
+	needed := false
 	if err == nil {
+		var kept bool
 		kept, err = s.name(ctx, file{ID: id, Length: ref.Size, Piece: pieceSize, Name: ref.Hash})
+		needed = kept || err != nil // after an error it may have its name or not
 	}
-	if !kept {
+	if !needed {
 		// What cannot be removed now is swept later.
 		_, _ = s.pieces.DeleteMany(context.WithoutCancel(ctx), bson.D{{Key: "files_id", Value: id}})
 	}
@@ -144,9 +146,9 @@ func (s *Store) name(ctx context.Context, f file) (kept bool, err error) {
 		if !mongo.IsDuplicateKeyError(err) {
 			return false, err
 		}
-		whole, err := s.whole(ctx, f)
-		if err != nil {
-			return false, err
+		own, whole, err := s.whole(ctx, f)
+		if own || err != nil {
+			return own, err
 		}
 		if whole {
 			res, err := s.files.UpdateOne(ctx, bson.D{{Key: "filename", Value: f.Name}},
@@ -163,18 +165,22 @@ func (s *Store) name(ctx context.Context, f file) (kept bool, err error) {
 }
 
 // whole reports whether a content that has the name of f is as long as f: what
-// lost pieces is mended by putting it again.
-func (s *Store) whole(ctx context.Context, f file) (bool, error) {
+// lost pieces is mended by putting it again. It is our own when the answer to its
+// naming was lost and it was named a second time.
+func (s *Store) whole(ctx context.Context, f file) (own, whole bool, err error) {
 	var there file
-	err := s.files.FindOne(ctx, bson.D{{Key: "filename", Value: f.Name}}).Decode(&there)
+	err = s.files.FindOne(ctx, bson.D{{Key: "filename", Value: f.Name}}).Decode(&there)
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return true, nil // gone again: the update will not find it either
+		return false, true, nil // gone again: the update will not find it either
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
+	}
+	if there.ID == f.ID {
+		return true, true, nil
 	}
 	n, err := s.pieces.CountDocuments(ctx, bson.D{{Key: "files_id", Value: there.ID}})
-	return there.Length == f.Length && n == count(there), err
+	return false, there.Length == f.Length && n == count(there), err
 }
 
 func count(f file) int64 { return (f.Length + int64(f.Piece) - 1) / int64(max(f.Piece, 1)) }

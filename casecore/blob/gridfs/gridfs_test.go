@@ -38,7 +38,7 @@ func database(t *testing.T) *mongo.Database {
 	}
 	db := c.Database("test_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20])
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if err := errors.Join(db.Drop(ctx), c.Disconnect(ctx)); err != nil {
 			t.Error(err)

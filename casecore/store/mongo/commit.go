@@ -99,19 +99,15 @@ func (rd *round) commit() error {
 	w := rd.w
 	ctx, cancel := context.WithTimeout(w.s.base, w.s.opts.Patience)
 	defer cancel()
-	sess, err := w.s.client.StartSession(options.Session().SetCausalConsistency(false))
+	sess, err := w.open(ctx)
 	if err != nil {
 		return err
-	}
-	defer sess.EndSession(ctx)
-	if _, id, ok := sess.ID().Lookup("id").BinaryOK(); ok {
-		w.s.sessions.Store(string(id), true)
 	}
 	if err := sess.StartTransaction(options.Transaction().SetWriteConcern(durable())); err != nil {
 		return err
 	}
 	w.round++
-	ops = append(ops, w.mark())
+	ops = append(ops, w.mark(rd.pending))
 	err = w.s.send(mongo.NewSessionContext(ctx, sess), ops)
 	if err == nil {
 		if e := w.s.check("store.before-commit"); e != nil {
@@ -131,11 +127,33 @@ func (rd *round) commit() error {
 	return nil
 }
 
-// mark writes the number of the round beside what it changes.
-func (w *writer) mark() operation {
+// mark writes the number of the round, and what it changes, beside what it changes:
+// the number settles how a commit ended, and the rest wakes the other processes.
+func (w *writer) mark(l *layer) operation {
 	return operation{w.s.nodes, opMark, bson.D{{Key: "_id", Value: w.s.node}}, bson.D{{Key: "$set", Value: bson.D{
-		{Key: "round", Value: w.round}, {Key: "at", Value: time.Now()},
+		{Key: "round", Value: w.round}, {Key: "at", Value: time.Now()}, {Key: "changed", Value: changed(l)},
 	}}}}
+}
+
+// maxTold is how many ids of a collection one commit tells of. It tells of more
+// without their ids.
+const maxTold = 1024
+
+// changed is the ids of what a layer changes, by collection.
+func changed(l *layer) bson.D {
+	list := make(bson.D, 0, len(l.tables))
+	for t, all := range l.tables {
+		ids := make(bson.A, 0, min(len(all.docs), maxTold+1))
+		for id := range all.docs {
+			if len(ids) > maxTold {
+				ids = ids[:0]
+				break
+			}
+			ids = append(ids, id)
+		}
+		list = append(list, bson.E{Key: t.coll.Name, Value: ids})
+	}
+	return list
 }
 
 // finish commits, and when the answer is lost finds out what it was.
@@ -158,7 +176,7 @@ func (w *writer) finish(ctx context.Context, sess *mongo.Session) error {
 		if e := wait.pause(ctx); e != nil {
 			w.s.log.Error("the outcome of a commit is unknown", "err", err)
 			w.s.hub.Missed()
-			return fmt.Errorf("%w: %w", ErrUnknown, err)
+			return fmt.Errorf("%w (the database is %w): %w", ErrUnknown, store.ErrUnavailable, err)
 		}
 	}
 }
@@ -187,7 +205,10 @@ func (s *Store) send(ctx context.Context, ops []operation) error {
 	}
 	var err error
 	if s.bulk {
-		got, err = s.sendBulk(ctx, ops)
+		few, many := apart(ops)
+		if got, err = s.sendBulk(ctx, few); err == nil {
+			_, err = sendEach(ctx, many)
+		}
 	} else {
 		got, err = sendEach(ctx, ops)
 	}
@@ -200,6 +221,28 @@ func (s *Store) send(ctx context.Context, ops []operation) error {
 		return errRefused
 	}
 	return nil
+}
+
+// manyInserts is from how many documents on an insert command of their own costs
+// the server less than their part of a bulkWrite.
+const manyInserts = 8
+
+// apart takes out the inserts of which there are many in one collection.
+func apart(ops []operation) (few, many []operation) {
+	count := make(map[*mongo.Collection]int)
+	for _, op := range ops {
+		if op.kind == opInsert {
+			count[op.c]++
+		}
+	}
+	for _, op := range ops {
+		if op.kind == opInsert && count[op.c] >= manyInserts {
+			many = append(many, op)
+		} else {
+			few = append(few, op)
+		}
+	}
+	return few, many
 }
 
 // sendBulk sends all of them as one command, which MongoDB knows since 8.0.

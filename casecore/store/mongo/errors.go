@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"casewire/casecore/store"
 )
 
 // Why a database cannot be opened, and what may befall it later. They arrive in
@@ -20,7 +23,7 @@ var (
 	ErrForeign      = errors.New("not a Casewire store")
 	// ErrUnavailable is the answer when the server could not be worked with for
 	// Options.Patience. The transaction did not happen.
-	ErrUnavailable = errors.New("database is not available")
+	ErrUnavailable = fmt.Errorf("database is %w", store.ErrUnavailable)
 	// ErrUnknown is the answer when the server went away during a commit and did
 	// not come back within Options.Patience: the transaction may or may not have
 	// happened.
@@ -62,6 +65,7 @@ const (
 	codeSnapshotTooOld     = 239
 	codeNoSuchTransaction  = 251
 	codeWriteConflict      = 112
+	codeInterrupted        = 11601
 )
 
 const (
@@ -77,16 +81,8 @@ func hasLabel(err error, label string) bool {
 }
 
 func hasCode(err error, codes ...int) bool {
-	var s mongo.ServerError
-	if !errors.As(err, &s) {
-		return false
-	}
-	for _, code := range codes {
-		if s.HasErrorCode(code) {
-			return true
-		}
-	}
-	return false
+	var s interface{ ErrorCodes() []int } // a ServerError, or what BulkWrite of a client answers
+	return errors.As(err, &s) && slices.ContainsFunc(s.ErrorCodes(), func(code int) bool { return slices.Contains(codes, code) })
 }
 
 // isTransient reports whether the same work may succeed a little later.
@@ -95,7 +91,7 @@ func isTransient(err error) bool {
 	case err == nil:
 		return false
 	case hasLabel(err, labelTransient), hasLabel(err, labelUnknown), hasLabel(err, labelNetwork), hasLabel(err, labelRetryable),
-		hasCode(err, codeWriteConflict, codeNoSuchTransaction, codeSnapshotTooOld),
+		isConflict(err), hasCode(err, codeNoSuchTransaction, codeSnapshotTooOld, codeInterrupted),
 		mongo.IsNetworkError(err), errors.As(err, new(mongo.WriteException)) && mongo.IsTimeout(err):
 		return true
 	}
@@ -114,6 +110,22 @@ func isAway(err error) bool {
 		errors.Is(err, mongo.ErrClientDisconnected) ||
 		hasCode(err, hostUnreachable, hostNotFound, networkTimeout, shutdownInProgress, primarySteppedDown, exceededTimeLimit,
 			socketException, notWritablePrimary, interruptedAtShutdown, interruptedDueToRepl, notPrimaryNoSecondaryOk, notPrimaryOrSecondary)
+}
+
+// isConflict reports whether another transaction was in the way.
+func isConflict(err error) bool {
+	var bulk mongo.ClientBulkWriteException
+	if errors.As(err, &bulk) {
+		if bulk.WriteError != nil && bulk.WriteError.Code == codeWriteConflict {
+			return true
+		}
+		for _, e := range bulk.WriteErrors {
+			if e.Code == codeWriteConflict {
+				return true
+			}
+		}
+	}
+	return hasCode(err, codeWriteConflict)
 }
 
 // isDuplicate reports whether a key or an id was taken already.

@@ -1,12 +1,10 @@
 package mongo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -131,7 +129,7 @@ func TestEveryCommandOfACommitMayFail(t *testing.T) {
 				t.Run(command+"/"+name, func(t *testing.T) {
 					err := admin.RunCommand(t.Context(), bson.D{
 						{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: bson.D{{Key: "times", Value: 1}}},
-						{Key: "data", Value: append(bson.D{{Key: "failCommands", Value: bson.A{command}}}, fault...)},
+						{Key: "data", Value: failing(fault, command)},
 					}).Err()
 					if err != nil {
 						t.Fatalf("set the fail point: %v", err)
@@ -220,122 +218,6 @@ func underLoad(t *testing.T, s *mongo.Store, disturb func(), own int) {
 	n := int(acknowledged.Load()) + own
 	t.Logf("%d acknowledged, %d unknown, %+v", n, unknown.Load(), s.Stats())
 	counted(t, s, n, n+int(unknown.Load()))
-}
-
-// proxy is a connection to the server that breaks when it is told to.
-type proxy struct {
-	target string
-	before atomic.Int32 // so many commits are cut off before the server gets them
-	after  atomic.Int32 // so many after it got them: their answers are lost
-	cuts   atomic.Int32
-}
-
-func (p *proxy) serve(t *testing.T) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { p.pass(c) })
-		}
-	})
-	return l.Addr().String()
-}
-
-func (p *proxy) pass(client net.Conn) {
-	defer client.Close()
-	up, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	var lost atomic.Bool // the next answer does not get through
-	var answers sync.WaitGroup
-	defer answers.Wait()
-	defer up.Close()
-	answers.Go(func() {
-		defer client.Close()
-		buf := make([]byte, 1<<16)
-		for {
-			n, err := up.Read(buf)
-			if err != nil || lost.Load() {
-				return
-			}
-			if _, err := client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	})
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := client.Read(buf)
-		if err != nil {
-			return
-		}
-		commit := bytes.Contains(buf[:n], []byte("commitTransaction"))
-		if commit && p.before.Add(-1) >= 0 {
-			p.cuts.Add(1)
-			return
-		}
-		if commit && p.after.Add(-1) >= 0 {
-			lost.Store(true)
-			p.cuts.Add(1)
-		}
-		if _, err := up.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// The connection breaks while a commit is on its way, before and after the server
-// got it.
-func TestConnectionBreaksDuringACommit(t *testing.T) {
-	uri := server(t)
-	_, rest, _ := strings.Cut(uri, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	if strings.ContainsAny(host, "@,") {
-		t.Skipf("%s has a login or several hosts, which this test's proxy cannot stand before", serverVariable)
-	}
-	p := &proxy{target: host}
-	p.before.Store(-1 << 20)
-	p.after.Store(-1 << 20)
-	through := "mongodb://" + p.serve(t) + "/?directConnection=true&heartbeatFrequencyMS=500"
-	s, err := mongo.Open(t.Context(), through, mongo.Options{Database: newDatabase(t)}, tallies, marks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	n := 0
-	for _, cut := range []struct {
-		name          string
-		before, after int32
-	}{{"before", 1, -1 << 20}, {"after", -1 << 20, 1}, {"three before", 3, -1 << 20}, {"three after", -1 << 20, 3}, {"both", 1, 1}} {
-		t.Run(cut.name, func(t *testing.T) {
-			was := p.cuts.Load()
-			p.before.Store(cut.before)
-			p.after.Store(cut.after)
-			n++
-			if err := count(t.Context(), s, fmt.Sprint(n)); err != nil {
-				t.Errorf("update: %v", err)
-			}
-			if p.cuts.Load() == was {
-				t.Error("nothing was cut")
-			}
-			counted(t, s, n, n)
-		})
-	}
 }
 
 // Two nodes claim the same cases (F14): each goes to one of them.

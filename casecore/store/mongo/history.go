@@ -92,6 +92,17 @@ func (ls layers) newest(t *table, id string) *change {
 	return nil
 }
 
+// committed reports whether the last change of a document is a commit, and not of the
+// round on its way.
+func (ls layers) committed(t *table, id string) bool {
+	for _, l := range slices.Backward(ls) {
+		if l.find(t, id) != nil {
+			return l.seq != 0
+		}
+	}
+	return false
+}
+
 // holder returns who holds a unique key by these layers, "" if they do not tell.
 func (ls layers) holder(t *table, ix store.Index, key string) string {
 	for _, l := range slices.Backward(ls) {
@@ -128,6 +139,13 @@ func (h *history) enter() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.active[h.seq]++
+	return h.seq
+}
+
+// now returns the place in the history that is reached.
+func (h *history) now() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.seq
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -33,6 +35,9 @@ type Options struct {
 	// Poll is how often watchers are told to look for themselves while the change
 	// stream is broken; 0 means 2 s.
 	Poll time.Duration
+	// Refill is how often is looked for processes of an older version, whose documents
+	// lack the keys of new indexes; 0 means 15 s.
+	Refill time.Duration
 	// MaxGroup is how many Updates share a commit at most; 0 means 256.
 	MaxGroup int
 	// Plain avoids commands that MongoDB has only since 8.0, as is done on an
@@ -46,32 +51,36 @@ const (
 	defaultMaxGroup = 256
 	defaultPatience = 30 * time.Second
 	defaultPoll     = 2 * time.Second
+	defaultRefill   = 15 * time.Second
 	endTimeout      = 3 * time.Second
 )
 
 // Store is an open database. It implements store.Store.
 type Store struct {
-	opts     Options
-	log      *slog.Logger
-	base     context.Context // of what outlives its caller; it ends with the store
-	cancel   context.CancelFunc
-	target   target
-	client   *mongo.Client
-	db       *mongo.Database
-	nodes    *mongo.Collection
-	node     string
-	bulk     bool // the server knows bulkWrite over collections
-	tables   map[string]*table
-	history  *history
-	writer   *writer
-	gate     *engine.Gate
-	hub      *engine.Hub
-	stream   *stream
-	ending   sync.WaitGroup // snapshots being let go
-	sessions sync.Map       // the ids of sessions that the writer has used
-	stats    stats
-	closing  sync.Once
-	closed   error
+	opts       Options
+	log        *slog.Logger
+	base       context.Context // of what outlives its caller; it ends with the store
+	cancel     context.CancelFunc
+	target     target
+	client     *mongo.Client
+	db         *mongo.Database
+	nodes      *mongo.Collection
+	node       string
+	bulk       bool // the server knows bulkWrite over collections
+	tables     map[string]*table
+	history    *history
+	writer     *writer
+	gate       *engine.Gate
+	hub        *engine.Hub
+	stream     *stream
+	refill     *refill
+	registered bool // in casewire.nodes
+	moments    *moments
+	inside     atomic.Int32   // Updates and Views
+	ending     sync.WaitGroup // what serves snapshots and lets them go
+	stats      stats
+	closing    sync.Once
+	closed     error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -89,6 +98,7 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 		gate:    engine.NewGate(),
 		hub:     engine.NewHub(),
 	}
+	s.moments = &moments{s: s}
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() { //nolint:contextcheck // what is given back must be, when ctx is done too
 		if err != nil {
@@ -119,11 +129,14 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 	if err := s.prepare(ctx); err != nil {
 		return nil, s.blame(err)
 	}
+	s.refill = newRefill(s)
 	s.stream = newStream(s)
 	if err := s.stream.open(ctx); err != nil {
 		return nil, s.blame(err)
 	}
 	go s.stream.run(s.base) //nolint:contextcheck // it outlives ctx
+	s.refill.stopped = make(chan struct{})
+	go s.refill.run(s.base) //nolint:contextcheck // it outlives ctx
 	s.writer = &writer{s: s, queue: make(chan *request, o.MaxGroup), stopped: make(chan struct{})}
 	go s.writer.run() //nolint:contextcheck // it outlives ctx
 	return s, nil
@@ -143,11 +156,16 @@ func (o Options) withDefaults() Options {
 	if o.Poll <= 0 {
 		o.Poll = defaultPoll
 	}
+	if o.Refill <= 0 {
+		o.Refill = defaultRefill
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
+
+const mendOldServer = "upgrade it to MongoDB 7.0 or 8.0"
 
 // inspect refuses a server that cannot keep the promises.
 func (s *Store) inspect(ctx context.Context) error {
@@ -163,7 +181,7 @@ func (s *Store) inspect(ctx context.Context) error {
 	const wire70, wire80 = 21, 25
 	switch {
 	case hello.MaxWireVersion < wire70:
-		return s.openError(ErrOldServer, nil, "upgrade it to MongoDB 7.0 or 8.0")
+		return s.openError(ErrOldServer, nil, mendOldServer)
 	case hello.SetName == "" && hello.Msg != "isdbgrid":
 		return s.openError(ErrNoReplicaSet, nil,
 			"transactions need one: start mongod with --replSet rs0 and run rs.initiate() once, a set of one member will do")
@@ -183,6 +201,8 @@ func (s *Store) blame(err error) error {
 			"check user, password and authSource of the address")
 	case isRights(err):
 		return s.openError(ErrRights, err, "give the user the role readWrite on the database "+s.target.database)
+	case strings.Contains(err.Error(), "but this version of the Go driver requires"): // it has no type of its own
+		return s.openError(ErrOldServer, nil, mendOldServer)
 	case isAway(err), errors.Is(err, context.DeadlineExceeded):
 		return s.openError(ErrUnreachable, err,
 			"check that the hosts of the address are running, reachable from here, and members of the replica set that it names")
@@ -213,13 +233,16 @@ func (s *Store) release() error {
 	if s.stream != nil {
 		s.stream.wait()
 	}
+	if s.refill != nil && s.refill.stopped != nil {
+		<-s.refill.stopped
+	}
 	if s.client == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.base), endTimeout)
 	defer cancel()
-	if s.writer != nil {
-		// Only a hint for the people who look: nobody relies on it.
+	if s.registered {
+		// Who cannot say goodbye is forgotten after staleNode.
 		_, _ = s.nodes.DeleteOne(ctx, bson.D{{Key: "_id", Value: s.node}})
 	}
 	return s.client.Disconnect(ctx)

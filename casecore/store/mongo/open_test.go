@@ -139,6 +139,35 @@ func TestEveryWriteIsDurable(t *testing.T) {
 	}
 }
 
+// A user who may log in but not write is told which role is missing.
+func TestRightsThatAreMissing(t *testing.T) {
+	admin := rawClient(t, server(t)).Database("admin")
+	fail := func(mode any, data bson.D) error {
+		return admin.RunCommand(context.WithoutCancel(t.Context()), bson.D{
+			{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: mode}, {Key: "data", Value: data},
+		}).Err()
+	}
+	if err := fail("off", bson.D{}); err != nil {
+		t.Skipf("the server at %s has no fail points: %v", serverVariable, err)
+	}
+	for _, command := range []string{"listCollections", "create", "update", "createIndexes", "aggregate"} {
+		if err := fail(bson.D{{Key: "times", Value: 1}}, failing(bson.D{{Key: "errorCode", Value: 13}}, command)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := mongo.Open(t.Context(), server(t), mongo.Options{Database: newDatabase(t)}, tallies, marks)
+		if !errors.Is(err, mongo.ErrRights) || !strings.Contains(err.Error(), "readWrite on the database") {
+			t.Errorf("%s is refused: %v", command, err)
+		}
+		if err == nil {
+			err = s.Close()
+			t.Errorf("it was opened: %v", err)
+		}
+	}
+	if err := fail("off", bson.D{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // While one node fills a new index others go on writing; nothing of that is
 // missing afterwards.
 func TestIndexIsFilledWhileOthersWrite(t *testing.T) {
@@ -233,7 +262,7 @@ func TestChangeStreamBreaks(t *testing.T) {
 	for what, code := range map[string]int{"history lost": 286, "cursor gone": 43, "shutting down": 91} {
 		t.Run(what, func(t *testing.T) {
 			before := b.Stats().Missed
-			if err := fail(bson.D{{Key: "times", Value: 4}}, bson.D{{Key: "failCommands", Value: bson.A{"getMore", "aggregate"}}, {Key: "errorCode", Value: code}}); err != nil {
+			if err := fail(bson.D{{Key: "times", Value: 4}}, failing(bson.D{{Key: "errorCode", Value: code}}, "getMore", "aggregate")); err != nil {
 				t.Fatal(err)
 			}
 			if code != 43 { // that one the driver mends by itself

@@ -91,6 +91,7 @@ func (rd *round) alone() (rest []*request) {
 // again that something has overtaken.
 func (rd *round) gather() {
 	rd.pending = newLayer()
+	rd.renewStale()
 	group, bytes := rd.group, 0
 	rd.group = nil
 	for i, r := range group {
@@ -116,9 +117,13 @@ func (rd *round) gather() {
 // It answers those for whom this cannot be done here.
 func (rd *round) fit(r *request) bool {
 	s := rd.w.s
-	over := append(s.history.since(r.seq), rd.pending)
+	over := rd.over(r)
 	if !r.late && r.tx.fits(over) {
 		return true
+	}
+	if r.tx.torn(over) {
+		rd.renew([]*request{r})
+		over = rd.over(r)
 	}
 	s.stats.reruns.Add(1)
 	tx := &tx{ctx: r.ctx, s: s, snap: r.tx.snap, over: over, own: newLayer()}
@@ -136,6 +141,23 @@ func (rd *round) fit(r *request) bool {
 	}
 	r.tx, r.late, r.err = tx, true, end.err
 	return true
+}
+
+// over is what the process has committed since the snapshot of a function, and what
+// the round has so far.
+func (rd *round) over(r *request) layers { return append(rd.w.s.history.since(r.seq), rd.pending) }
+
+// renewStale gives new snapshots to all who need one, at once.
+func (rd *round) renewStale() {
+	var stale []*request
+	for _, r := range rd.group {
+		if over := rd.over(r); r.ctx.Err() == nil && !r.tx.fits(over) && r.tx.torn(over) {
+			stale = append(stale, r)
+		}
+	}
+	if len(stale) > 0 {
+		rd.renew(stale)
+	}
 }
 
 func (l *layer) bytes() (n int) {

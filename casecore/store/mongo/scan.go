@@ -7,9 +7,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"casewire/casecore/store"
 )
@@ -79,9 +76,9 @@ func (sc *scanned) end() store.Mark {
 	return at
 }
 
-// at returns the document number i of a range of the snapshot, nil behind the
+// nthOf returns the document number i of a range of the snapshot, nil behind the
 // last. want is how many more the caller may want.
-func (sn *snapshot) at(ctx context.Context, sp *span, after store.Mark, behind bool, i, want int) (*stored, error) {
+func (sn *snapshot) nthOf(ctx context.Context, sp *span, after store.Mark, behind bool, i, want int) (*stored, error) {
 	name := scanName{sp.t, sp.r, after}
 	sc := sn.scans[name]
 	if sc == nil {
@@ -139,83 +136,50 @@ func (sn *snapshot) more(ctx context.Context, sc *scanned, want int) error {
 }
 
 func byID(id string) query {
-	return query{filter: bson.D{{Key: "_id", Value: id}}} // without a hint: the server has a shorter way
+	return query{filter: bson.D{{Key: "_id", Value: id}}, exactly: &exactly{key: id}} // without a hint: the server has a shorter way
 }
 
 // find reads from the snapshot, which begins with the first document read: until
 // then a server that is away is waited for.
 func (sn *snapshot) find(ctx context.Context, t *table, q query, limit int) (list []*stored, err error) {
+	a := &ask{t: t, q: q, limit: limit, answer: make(chan answer, 1)}
+	if sn.at != nil {
+		return sn.at.ask(ctx, a)
+	}
 	for wait := sn.s.patience(); ; {
-		if list, err = sn.findOnce(ctx, t, q, limit); err == nil || sn.begun {
-			return list, err
+		list, err = sn.s.moments.first(ctx, a)
+		if sn.at = sn.s.moments.moment(a); err == nil {
+			return list, nil
 		}
 		if !isTransient(err) || ctx.Err() != nil {
 			return nil, err
 		}
+		sn.end()
 		if e := wait.pause(ctx); e != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		sn.end() //nolint:contextcheck // the server is told when ctx is done too
+		a = &ask{t: t, q: q, limit: limit, answer: make(chan answer, 1)}
 	}
 }
 
-func (sn *snapshot) findOnce(ctx context.Context, t *table, q query, limit int) ([]*stored, error) {
-	if sn.sess == nil {
-		if err := sn.begin(); err != nil {
-			return nil, err
-		}
+// pause says that the function has read what it needs, unless it must run again.
+func (sn *snapshot) pause() {
+	if sn.at != nil && !sn.paused {
+		sn.paused = true
+		sn.at.pause()
 	}
-	o := options.Find().SetLimit(int64(limit)).SetBatchSize(int32(limit) + 1)
-	if q.hint != "" {
-		o.SetHint(q.hint)
-	}
-	if q.sort != nil {
-		o.SetSort(q.sort)
-	}
-	cur, err := t.c.Find(mongo.NewSessionContext(ctx, sn.sess), q.filter, o)
-	if err != nil {
-		return nil, err
-	}
-	defer cur.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what it read is read
-	var list []*stored
-	for cur.Next(ctx) {
-		d, err := parse(cur.Current)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
-	}
-	if err := cur.Err(); err != nil {
-		return nil, err
-	}
-	sn.begun = true
-	return list, nil
-}
-
-func (sn *snapshot) begin() error {
-	sess, err := sn.s.client.StartSession(options.Session().SetCausalConsistency(false))
-	if err != nil {
-		return err
-	}
-	if err := sess.StartTransaction(options.Transaction().SetReadConcern(readconcern.Snapshot())); err != nil {
-		return err
-	}
-	sn.sess = sess
-	return nil
 }
 
 // end lets the snapshot go. The server is told while the caller goes on.
 func (sn *snapshot) end() {
-	if sn.sess == nil {
+	if sn == nil {
 		return
 	}
-	sess := sn.sess
-	sn.sess = nil
-	sn.s.ending.Go(func() {
-		ctx, cancel := context.WithTimeout(sn.s.base, endTimeout)
-		defer cancel()
-		sess.EndSession(ctx)
-	})
+	sn.pause()
+	if sn.at != nil {
+		sn.at.leave()
+	}
+	sn.at, sn.paused = nil, false
 }
 
 // Scan implements store.Tx.
@@ -244,7 +208,10 @@ func (tx *tx) scan(coll *store.Coll, r store.Range, yield func(store.Doc, error)
 	defer func() { tx.scanning[t]-- }()
 	sp := newSpan(t, r)
 	after, behind := sp.start(r)
-	changed, hidden := tx.changed(&sp, after, behind)
+	changed, hidden, err := tx.changed(&sp, after, behind)
+	if err != nil {
+		return tx.failed(err)
+	}
 	sc := &scanned{sp: sp, after: after, behind: behind}
 	if tx.snap.keep {
 		name := scanName{t, sp.r, after}
@@ -305,7 +272,7 @@ func (tx *tx) before(sp *span, c *change, d *stored) bool {
 
 // changed returns the documents of the span that the snapshot does not tell of,
 // in order, and how many of the snapshot they may hide.
-func (tx *tx) changed(sp *span, after store.Mark, behind bool) (list []*change, hidden int) {
+func (tx *tx) changed(sp *span, after store.Mark, behind bool) (list []*change, hidden int, err error) {
 	ids := make(map[string]bool)
 	for _, l := range append(slices.Clip(tx.over), tx.own) {
 		if l == nil || l.tables[sp.t] == nil {
@@ -324,7 +291,13 @@ func (tx *tx) changed(sp *span, after store.Mark, behind bool) (list []*change, 
 		if c.gone {
 			continue
 		}
-		if at, in := sp.place(id, c.keys); in && (!behind || sp.compare(at, after) > 0) {
+		if at, in := sp.place(id, c.keys); !in || behind && sp.compare(at, after) <= 0 {
+			continue
+		}
+		if c, err = tx.settled(sp.t, id); err != nil {
+			return nil, 0, err
+		}
+		if c != nil { // else the snapshot tells of it
 			list = append(list, c)
 		}
 	}
@@ -333,5 +306,5 @@ func (tx *tx) changed(sp *span, after store.Mark, behind bool) (list []*change, 
 		y, _ := sp.place(b.id, b.keys)
 		return sp.compare(x, y)
 	})
-	return list, hidden
+	return list, hidden, nil
 }

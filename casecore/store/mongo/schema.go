@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,11 +56,18 @@ func (s *Store) prepare(ctx context.Context) error {
 	if _, err := s.nodes.DeleteMany(ctx, bson.D{{Key: "at", Value: bson.D{{Key: "$lt", Value: time.Now().Add(-staleNode)}}}}); err != nil {
 		return err
 	}
+	if err := s.register(ctx); err != nil {
+		return err
+	}
+	peers, err := s.peers(ctx)
+	if err != nil {
+		return err
+	}
 	for _, t := range s.tables {
 		if err := s.create(ctx, t.coll.Name, have); err != nil {
 			return err
 		}
-		if err := s.prepareTable(ctx, t); err != nil {
+		if err := s.prepareTable(ctx, t, declaredByOthers(peers, t.coll.Name)); err != nil {
 			return err
 		}
 	}
@@ -112,8 +120,9 @@ type made struct {
 	Complete []string `bson:"complete"`
 }
 
-// prepareTable makes the declared indexes hold every document.
-func (s *Store) prepareTable(ctx context.Context, t *table) error {
+// prepareTable makes the declared indexes hold every document. Those that only others
+// declare stay as they are: the others complete what this process will write.
+func (s *Store) prepareTable(ctx context.Context, t *table, others map[string]bool) error {
 	meta, id := s.db.Collection(metaName), byName("indexes of "+t.coll.Name)
 	var m made
 	if err := meta.FindOne(ctx, id).Decode(&m); err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
@@ -131,11 +140,12 @@ func (s *Store) prepareTable(ctx context.Context, t *table) error {
 			missing = append(missing, ix)
 		}
 	}
-	if len(missing) == 0 && len(names) == len(m.Complete) {
+	foreign := slices.DeleteFunc(slices.Clone(m.Complete), func(kind string) bool { return slices.Contains(names, kind) || !others[kind] })
+	if len(missing) == 0 && len(names)+len(foreign) == len(m.Complete) {
 		return nil
 	}
-	// What is not declared is not kept up from now on.
-	var kept []string
+	// What nobody declares is not kept up from now on.
+	kept := slices.Clone(foreign)
 	for _, name := range names {
 		if complete[name] {
 			kept = append(kept, name)
@@ -152,10 +162,10 @@ func (s *Store) prepareTable(ctx context.Context, t *table) error {
 			return err
 		}
 	}
-	if err := t.dropOthers(ctx); err != nil {
+	if err := t.dropOthers(ctx, others); err != nil {
 		return err
 	}
-	return setMade(ctx, meta, id, names)
+	return setMade(ctx, meta, id, append(names, foreign...))
 }
 
 func setMade(ctx context.Context, meta *mongo.Collection, id bson.D, names []string) error {
@@ -180,9 +190,9 @@ func (t *table) build(ctx context.Context, ix store.Index) error {
 	return err
 }
 
-// dropOthers removes the indexes of this package that are not declared. A node of
-// an older version that still needs one makes it again at its next start.
-func (t *table) dropOthers(ctx context.Context) error {
+// dropOthers removes the indexes of this package that nobody declares: neither this
+// process nor, by their kinds, the others.
+func (t *table) dropOthers(ctx context.Context, others map[string]bool) error {
 	specs, err := t.c.Indexes().ListSpecifications(ctx)
 	if err != nil {
 		return err
@@ -192,7 +202,7 @@ func (t *table) dropOthers(ctx context.Context) error {
 		keep[indexName(ix)] = true
 	}
 	for _, spec := range specs {
-		if keep[spec.Name] || !strings.HasPrefix(spec.Name, "k_") {
+		if keep[spec.Name] || !strings.HasPrefix(spec.Name, "k_") || others[spec.Name] || others[spec.Name+"_m"] {
 			continue
 		}
 		if err := t.c.Indexes().DropOne(ctx, spec.Name); err != nil && !hasCode(err, codeIndexNotFound, codeNamespaceNotFound) {
@@ -213,17 +223,17 @@ func (t *table) fill(ctx context.Context, missing []store.Index) error {
 	}
 	for after, more := "", true; more; {
 		var err error
-		if after, more, err = t.fillSome(ctx, missing, after); err != nil {
+		if after, more, err = t.fillSome(ctx, missing, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}, fillBatch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fillSome does one batch and returns the id that it ended with.
-func (t *table) fillSome(ctx context.Context, missing []store.Index, after string) (last string, more bool, err error) {
-	cur, err := t.c.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(fillBatch).SetHint("_id_"))
+// fillSome does those that the filter on the id finds, so many at most, and returns
+// the id that it ended with.
+func (t *table) fillSome(ctx context.Context, missing []store.Index, filter bson.D, limit int64) (last string, more bool, err error) {
+	cur, err := t.c.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(limit).SetHint("_id_"))
 	if err != nil {
 		return "", false, err
 	}
@@ -255,7 +265,7 @@ func (t *table) fillSome(ctx context.Context, missing []store.Index, after strin
 			return "", false, err
 		}
 	}
-	return last, n == fillBatch, nil
+	return last, limit > 0 && int64(n) == limit, nil
 }
 
 // rekey is the write that gives a document its keys in the missing indexes. It
@@ -272,7 +282,9 @@ func (t *table) rekey(d *stored, missing []store.Index) (mongo.WriteModel, error
 	now := keysOf(t.coll, keys)
 	var set, unset bson.D
 	for _, ix := range missing {
+		had := d.keys[ix.Name]
 		switch list := now[ix.Name]; {
+		case slices.Equal(list.keys, had.keys) && (list.multi == had.multi || len(had.keys) == 0):
 		case len(list.keys) == 0:
 			unset = append(unset, bson.E{Key: field(ix), Value: ""})
 		case ix.Multi:
@@ -285,7 +297,7 @@ func (t *table) rekey(d *stored, missing []store.Index) (mongo.WriteModel, error
 	if len(set) > 0 {
 		update = append(update, bson.E{Key: "$set", Value: set})
 	}
-	if len(unset) > 0 && len(d.keys) > 0 {
+	if len(unset) > 0 {
 		update = append(update, bson.E{Key: "$unset", Value: unset})
 	}
 	if len(update) == 0 {

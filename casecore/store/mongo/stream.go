@@ -19,8 +19,10 @@ const (
 	streamDead  = 10 * time.Second
 )
 
-// stream follows the commits of all processes and wakes the watchers. While it is
-// broken they are told to look for themselves, every Options.Poll.
+// stream follows the commits of the other processes and wakes the watchers. Each
+// commit writes what it changed into the document of its process, so that the server
+// has one small thing to tell of it, whatever its size. While the stream is broken the
+// watchers are told to look for themselves, every Options.Poll.
 type stream struct {
 	s       *Store
 	cs      *mongo.ChangeStream
@@ -34,14 +36,17 @@ func newStream(s *Store) *stream { return &stream{s: s, stopped: make(chan struc
 // open opens the stream where it broke off, or now.
 func (st *stream) open(ctx context.Context) error {
 	pipeline := mongo.Pipeline{
-		{{Key: "$match", Value: bson.D{{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"insert", "replace", "update", "delete"}}}}}}},
-		{{Key: "$project", Value: bson.D{{Key: "ns", Value: 1}, {Key: "documentKey", Value: 1}, {Key: "operationType", Value: 1}, {Key: "lsid", Value: 1}}}},
+		{{Key: "$match", Value: bson.D{
+			{Key: "operationType", Value: bson.D{{Key: "$in", Value: bson.A{"insert", "replace", "update"}}}},
+			{Key: "documentKey._id", Value: bson.D{{Key: "$ne", Value: st.s.node}}},
+		}}},
+		{{Key: "$project", Value: bson.D{{Key: "documentKey", Value: 1}, {Key: "fullDocument", Value: 1}, {Key: "updateDescription", Value: 1}}}},
 	}
 	o := options.ChangeStream().SetMaxAwaitTime(streamAwait)
 	if st.token != nil {
 		o.SetResumeAfter(st.token)
 	}
-	cs, err := st.s.db.Watch(ctx, pipeline, o)
+	cs, err := st.s.nodes.Watch(ctx, pipeline, o)
 	if err != nil {
 		return fmt.Errorf("open a change stream: %w", err)
 	}
@@ -136,6 +141,7 @@ func (st *stream) follow(ctx context.Context) error {
 			}
 		}
 		for t, ids := range batch {
+			t.recent.add(ids)
 			st.s.hub.Tell(t.coll.Name, store.Hint{IDs: ids})
 		}
 	}
@@ -156,27 +162,62 @@ func (st *stream) next(ctx context.Context, batch map[*table][]string) error {
 		return nil
 	}
 	st.token = st.cs.ResumeToken()
-	var change struct {
-		NS struct {
-			Coll string `bson:"coll"`
-		} `bson:"ns"`
+	var event struct {
 		Key struct {
-			ID any `bson:"_id"`
+			ID string `bson:"_id"`
 		} `bson:"documentKey"`
-		Session struct {
-			ID bson.Binary `bson:"id"`
-		} `bson:"lsid"`
+		Whole  marked `bson:"fullDocument"`
+		Change struct {
+			Fields marked `bson:"updatedFields"`
+		} `bson:"updateDescription"`
 	}
-	if err := st.cs.Decode(&change); err != nil {
+	if err := st.cs.Decode(&event); err != nil {
 		return err
 	}
-	if _, own := st.s.sessions.Load(string(change.Session.ID.Data)); own {
-		return nil // told at its commit
+	news := event.Change.Fields
+	if news.Round == 0 {
+		news = event.Whole
 	}
-	if t := st.s.tables[change.NS.Coll]; t != nil {
-		if id, ok := change.Key.ID.(string); ok {
-			batch[t] = append(batch[t], id)
-		}
+	if news.Round != 0 {
+		st.told(event.Key.ID, news.Changed, batch)
 	}
 	return nil
+}
+
+// marked is what a commit writes into the document of its process.
+type marked struct {
+	Round   int64    `bson:"round"`
+	Changed bson.Raw `bson:"changed"`
+}
+
+// told takes over what a commit of another process changed. A process of an older
+// version does not say.
+func (st *stream) told(node string, changed bson.Raw, batch map[*table][]string) {
+	if changed == nil {
+		st.s.hub.Missed()
+		st.s.refill.tell(node, nil)
+		return
+	}
+	own := make(map[*table][]string)
+	err := elements(changed, func(e element) error {
+		t := st.s.tables[e.name]
+		if t == nil {
+			return nil
+		}
+		err := elements(e.data, func(e element) error {
+			own[t] = append(own[t], stringOf(e))
+			return nil
+		})
+		if len(own[t]) == 0 {
+			st.s.hub.Tell(t.coll.Name, store.Hint{Missed: true})
+		}
+		return err
+	})
+	if err != nil {
+		st.s.hub.Missed()
+	}
+	for t, ids := range own {
+		batch[t] = append(batch[t], ids...)
+	}
+	st.s.refill.tell(node, own)
 }

@@ -18,6 +18,7 @@ type table struct {
 	coll   *store.Coll
 	c      *mongo.Collection
 	unique []store.Index
+	recent recent
 }
 
 func newTable(coll *store.Coll, c *mongo.Collection) *table {
@@ -142,9 +143,10 @@ func (s *span) start(r store.Range) (at store.Mark, ok bool) {
 // query is one find. A hint names the index where the filter is a range, so that
 // no other is ever chosen; an exact key needs none.
 type query struct {
-	filter bson.D
-	sort   bson.D
-	hint   string
+	filter  bson.D
+	sort    bson.D
+	hint    string
+	exactly *exactly // nil: it asks for more than one key or id
 }
 
 // queries returns the finds that yield the span behind after, one after the
@@ -163,11 +165,13 @@ func (s *span) queries(after store.Mark, behind bool) []query {
 		if behind {
 			return s.behindOnly(key, after, past)
 		}
-		return []query{{filter: bson.D{{Key: name, Value: key}}}}
+		return []query{{filter: bson.D{{Key: name, Value: key}}, exactly: &exactly{ix: s.ix, key: key}}}
 	}
 	if s.ix.Multi {
 		q := query{filter: bson.D{{Key: name, Value: s.r.Prefix}}, sort: byID}
-		if behind {
+		if !behind {
+			q.exactly = &exactly{s.ix, s.r.Prefix, s.r.Reverse}
+		} else {
 			q.filter = append(q.filter, bson.E{Key: "_id", Value: bson.D{{Key: past, Value: after.ID}}})
 		}
 		return []query{q}

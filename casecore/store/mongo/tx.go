@@ -10,10 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-
 	"casewire/casecore/store"
+	"github.com/google/uuid"
 )
 
 // tx is one run of one function: what it reads comes from the snapshot, with the
@@ -99,8 +97,8 @@ func (tx *tx) Get(coll *store.Coll, id string) (store.Doc, error) {
 
 // current returns the document as this run sees it; gone when there is none.
 func (tx *tx) current(t *table, id string) (*change, error) {
-	if c := tx.dirty(t, id); c != nil {
-		return c, nil
+	if c, err := tx.settled(t, id); c != nil || err != nil {
+		return c, err
 	}
 	d, err := tx.snap.get(tx.ctx, t, id)
 	if err != nil {
@@ -132,6 +130,22 @@ func (tx *tx) dirty(t *table, id string) *change {
 		return nil
 	}
 	return c
+}
+
+// settled is dirty for a document that was perhaps not read yet: a commit whose answer
+// came late may be older than the snapshot, and than what others have made of it there.
+func (tx *tx) settled(t *table, id string) (*change, error) {
+	c := tx.dirty(t, id)
+	if c == nil || c.sure || !tx.over.committed(t, id) || tx.own != nil && tx.own.find(t, id) != nil {
+		return c, nil
+	}
+	if _, known := tx.snap.known(t, id); known {
+		return c, nil
+	}
+	if _, err := tx.snap.get(tx.ctx, t, id); err != nil {
+		return nil, err
+	}
+	return tx.dirty(t, id), nil
 }
 
 // Put implements store.Tx.
@@ -206,8 +220,13 @@ func (tx *tx) unheld(t *table, now, next *change, hope bool) error {
 
 func (tx *tx) holder(t *table, ix store.Index, key string, hope bool) (string, error) {
 	all := append(slices.Clip(tx.over), tx.own)
-	if id := all.holder(t, ix, key); id != "" || hope {
-		return id, nil
+	if id := all.holder(t, ix, key); id != "" {
+		if c, err := tx.settled(t, id); c != nil || err != nil {
+			return id, err
+		}
+	}
+	if hope {
+		return "", nil
 	}
 	r := store.Range{Index: ix.Name, From: key, To: key + "\x00"}
 	if ix.Multi {
@@ -215,7 +234,7 @@ func (tx *tx) holder(t *table, ix store.Index, key string, hope bool) (string, e
 	}
 	sp := newSpan(t, r)
 	for i := 0; ; i++ {
-		d, err := tx.snap.at(tx.ctx, &sp, store.Mark{}, false, i, 1)
+		d, err := tx.snap.nthOf(tx.ctx, &sp, store.Mark{}, false, i, 1)
 		if err != nil || d == nil {
 			return "", err
 		}
@@ -309,12 +328,19 @@ func (c *change) fits(t *table, over layers) bool {
 
 // snapshot is the state of the database at one moment, as far as it was read.
 type snapshot struct {
-	s     *Store
-	keep  bool // remember everything: a later run reads it again
-	sess  *mongo.Session
-	begun bool
-	docs  map[docName]*stored // nil: it is not there
-	scans map[scanName]*scanned
+	s      *Store
+	keep   bool                // remember everything: a later run reads it again
+	at     *moment             // nil: it has not begun
+	paused bool                // at was told that this function has read what it needs
+	docs   map[docName]*stored // nil: it is not there
+	scans  map[scanName]*scanned
+
+	ahead map[*table]ahead
+}
+
+// newSnapshot is one for an Update, which remembers.
+func newSnapshot(s *Store) *snapshot {
+	return &snapshot{s: s, keep: true, docs: make(map[docName]*stored), scans: make(map[scanName]*scanned)}
 }
 
 func (sn *snapshot) known(t *table, id string) (d *stored, known bool) {
@@ -326,13 +352,9 @@ func (sn *snapshot) get(ctx context.Context, t *table, id string) (*stored, erro
 	if d, known := sn.known(t, id); known {
 		return d, nil
 	}
-	list, err := sn.find(ctx, t, byID(id), 1)
+	d, err := sn.getAhead(ctx, t, id)
 	if err != nil {
-		return nil, fmt.Errorf("get from %s: %w", t.coll.Name, err)
-	}
-	var d *stored
-	if len(list) > 0 {
-		d = list[0]
+		return nil, err
 	}
 	if sn.keep {
 		sn.docs[docName{t, id}] = d

@@ -2,6 +2,8 @@ package mongo
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"casewire/casecore/store"
@@ -16,14 +18,20 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.inside.Add(1)
+	defer s.inside.Add(-1)
 	snap := &snapshot{s: s}
-	defer snap.end() //nolint:contextcheck // the server is told when ctx is done too
+	defer snap.end()
 	tx := &tx{ctx: ctx, s: s, snap: snap}
 	defer func() { tx.ended = true }()
-	return fn(tx)
+	err := fn(tx)
+	if tx.broken != nil && err != nil && ctx.Err() == nil && isTransient(tx.broken) && !errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err) // fn may not be run again: its caller may
+	}
+	return err
 }
 
-type stats struct{ groups, commits, updates, reruns, retries, again, unsure, missed atomic.Uint64 }
+type stats struct{ groups, commits, updates, reruns, retries, again, unsure, missed, renewed atomic.Uint64 }
 
 // Stats are figures for metrics, counted since Open.
 type Stats struct {
@@ -34,6 +42,7 @@ type Stats struct {
 	Retries uint64 // transactions that did not commit and were tried again
 	Again   uint64 // functions begun again on a newer snapshot
 	Unsure  uint64 // commits whose answer was lost and had to be found out
+	Renewed uint64 // snapshots taken anew because another process changed what was read
 	Missed  uint64 // times that the change stream could not tell everything
 }
 
@@ -42,6 +51,6 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Groups: s.stats.groups.Load(), Commits: s.stats.commits.Load(), Updates: s.stats.updates.Load(),
 		Reruns: s.stats.reruns.Load(), Retries: s.stats.retries.Load(), Again: s.stats.again.Load(),
-		Unsure: s.stats.unsure.Load(), Missed: s.stats.missed.Load(),
+		Unsure: s.stats.unsure.Load(), Missed: s.stats.missed.Load(), Renewed: s.stats.renewed.Load(),
 	}
 }

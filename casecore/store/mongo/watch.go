@@ -26,6 +26,7 @@ func (s *Store) publish(l *layer) {
 			}
 		}
 		if len(ids) > 0 {
+			t.recent.add(ids)
 			s.hub.Tell(t.coll.Name, store.Hint{IDs: ids})
 		}
 	}

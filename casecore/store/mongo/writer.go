@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"casewire/casecore/store"
 )
@@ -16,10 +20,11 @@ import (
 type request struct {
 	ctx   context.Context
 	state atomic.Int32
-	seq   uint64 // of the history, when the first run began
-	tx    *tx    // the last run
-	late  bool   // that was a later run, which saw its neighbours' changes
-	err   error  // of a later run
+	seq   uint64    // of the history, when the first run began
+	tx    *tx       // the last run
+	fresh *snapshot // of a run after another process has changed something; nil: none
+	late  bool      // that was a later run, which saw its neighbours' changes
+	err   error     // of a later run
 	turn  chan *tx
 	ran   chan outcome
 	done  chan error
@@ -52,6 +57,9 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.inside.Add(1)
+	defer s.inside.Add(-1)
+	began := time.Now()
 	for wait := s.patience(); ; {
 		err := s.attempt(ctx, fn)
 		var again *againError
@@ -59,6 +67,9 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 			return err
 		}
 		s.stats.again.Add(1)
+		if isConflict(again.cause) {
+			s.writer.blocked(began) //nolint:contextcheck // what is in everybody's way is ended when ctx is done too
+		}
 		if e := wait.pause(ctx); e != nil {
 			return fmt.Errorf("%w: %w", e, again.cause)
 		}
@@ -69,13 +80,14 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 	seq := s.history.enter()
 	defer s.history.leave(seq)
-	snap := &snapshot{s: s, keep: true, docs: make(map[docName]*stored), scans: make(map[scanName]*scanned)}
-	defer snap.end() //nolint:contextcheck // the server is told when ctx is done too
+	snap := newSnapshot(s)
+	defer snap.end()
 	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
 	err := func() error {
 		defer func() { first.ended = true }()
 		return fn(first)
 	}()
+	snap.pause()
 	if broken := first.broken; broken != nil {
 		return again(ctx, broken)
 	}
@@ -86,10 +98,12 @@ func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 		s.stats.updates.Add(1)
 		return nil
 	}
-	return s.writer.submit(&request{
+	r := &request{
 		ctx: ctx, seq: seq, tx: first,
 		turn: make(chan *tx, 1), ran: make(chan outcome, 1), done: make(chan error, 1),
-	}, fn)
+	}
+	defer func() { r.fresh.end() }()
+	return s.writer.submit(r, fn)
 }
 
 // again says that a run that failed to read is worth another.
@@ -145,11 +159,15 @@ type writer struct {
 	queue   chan *request
 	stopped chan struct{}
 	round   int64 // number of the last round that was sent
+	sess    *mongo.Session
+	ending  sync.Mutex // guards ended
+	ended   time.Time  // when the sessions of the others were ended last
 }
 
 // run serves the queue until it is closed.
 func (w *writer) run() {
 	defer close(w.stopped)
+	defer w.endSession()
 	var rest []*request
 	for {
 		group := rest
