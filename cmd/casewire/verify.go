@@ -22,10 +22,11 @@ func newVerify() *cobra.Command {
 		Use:   "verify",
 		Short: "Check everything that is stored",
 		Long: `Read everything that is stored and say what is wrong with it: the store itself,
-documents that cannot be read, cases whose events have gaps or whose claims form no
-chain, attachments that messages refer to and that are missing or damaged. Nothing
-is changed, and a running casewire goes on meanwhile. Exits with 1 when anything is
-wrong.`,
+documents that cannot be read, cases whose claims form no chain, events, messages
+and evidence of delivery that are not as they were sealed (changed, missing, inserted
+or reordered, by case and event), attachments that messages refer to and that are
+missing or damaged. Nothing is changed, and a running casewire goes on meanwhile.
+Exits with 1 when anything is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return withStored(c, p, func(ctx context.Context, r *remote) error {
@@ -61,6 +62,11 @@ func hear(c *cobra.Command, body io.Reader, asJSON bool) error {
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", f.At, f.Fault)
 		case f.Summary != nil:
 			s := f.Summary
+			if s.Unsealed > 0 {
+				if _, err := fmt.Fprintf(c.OutOrStdout(), "%d of %d events are from before events were sealed\n", s.Unsealed, s.Sealed+s.Unsealed); err != nil {
+					return fmt.Errorf("write findings: %w", err)
+				}
+			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%d documents, %d cases, %d attachments of %d bytes, %d faults\n",
 				s.Documents, s.Cases, s.Attachments, s.Bytes, s.Faults)
 		case f.Done > 0 && terminal(c.ErrOrStderr()):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"casewire/casecore/store"
 	"casewire/casecore/store/sqlite"
 	"casewire/channels"
+	"casewire/notify"
 )
 
 // spoil changes a stopped house behind its back.
@@ -49,6 +51,22 @@ func (h hand) content(text string, damage func(file string) error) (hash string)
 		h.t.Fatal(err)
 	}
 	return ref.Hash
+}
+
+// event hands fn the event with this number.
+func (h hand) event(seq int64, fn func(tx store.Tx, e *casecore.Event) error) {
+	h.t.Helper()
+	h.spoil(func(tx store.Tx) error {
+		c, err := onlyCase(tx)
+		if err != nil {
+			return err
+		}
+		e, err := casecore.Events.Find(tx, "case", store.Join(c.ID, store.NumberKey(seq)))
+		if err != nil {
+			return err
+		}
+		return fn(tx, e)
+	})
 }
 
 // onlyCase is the one case of the house.
@@ -97,7 +115,83 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 					return casecore.Events.Delete(tx, e)
 				})
 			},
-			[]string{"case CW-000001: event 2 follows event 0"},
+			[]string{"case CW-000001: event 1 is missing: event 2 follows event 0"},
+		},
+		"an event that says something else": {
+			func(h hand) {
+				h.event(2, func(tx store.Tx, e *casecore.Event) error {
+					e.ActorName = "Somebody Else"
+					return casecore.Events.Put(tx, e)
+				})
+			},
+			[]string{"case CW-000001: event 2 is changed: it does not say what its seal is of", "1 faults"},
+		},
+		"events that changed places": {
+			func(h hand) {
+				h.event(3, func(tx store.Tx, e *casecore.Event) error {
+					e.Seq = 99
+					return casecore.Events.Put(tx, e)
+				})
+				h.event(2, func(tx store.Tx, e *casecore.Event) error {
+					e.Seq = 3
+					return casecore.Events.Put(tx, e)
+				})
+				h.event(99, func(tx store.Tx, e *casecore.Event) error {
+					e.Seq = 2
+					return casecore.Events.Put(tx, e)
+				})
+			},
+			[]string{"case CW-000001: event 2 is reordered: it was event 3", "case CW-000001: event 3 is reordered: it was event 2", "2 faults"},
+		},
+		"an event that was added": {
+			func(h hand) {
+				h.event(1, func(tx store.Tx, e *casecore.Event) error {
+					c, err := onlyCase(tx)
+					if err != nil {
+						return err
+					}
+					c.Events++
+					e.Meta, e.Seq, e.Prev = store.Meta{}, c.Events, c.Head
+					e.ID = store.NewID()
+					e.Hash = e.Digest()
+					return errors.Join(casecore.Cases.Put(tx, c), casecore.Events.Put(tx, e))
+				})
+			},
+			[]string{"is changed: it was sealed anew: the case has another head", "1 faults"},
+		},
+		"a message that says something else": {
+			func(h hand) {
+				h.spoil(func(tx store.Tx) error {
+					m, err := casecore.Messages.First(tx, store.Range{Index: "case"})
+					if err != nil {
+						return err
+					}
+					m.Body.Text = "I never wrote."
+					return casecore.Messages.Put(tx, m)
+				})
+			},
+			[]string{"case CW-000001: message 1 (event 1) is changed: it does not say what the event's seal is of", "1 faults"},
+		},
+		"a delivery that its notice knows otherwise": {
+			func(h hand) {
+				h.spoil(func(tx store.Tx) error {
+					var sent *casecore.Message
+					for m, err := range casecore.Messages.Scan(tx, store.Range{Index: "case"}) {
+						if err != nil {
+							return err
+						}
+						if m.Direction == casecore.Out {
+							sent = m
+						}
+					}
+					l := casecore.Ledger{Now: time.Now}
+					if _, err := l.Attempted(tx, sent.ID, casecore.Attempt{No: 1, At: time.Now(), State: channels.Sent}); err != nil {
+						return err
+					}
+					return notify.Notices.Put(tx, &notify.Notice{Case: sent.Case, Message: sent.ID, State: notify.Delivered, Proof: "another"})
+				})
+			},
+			[]string{"case CW-000001: entry 1 of the delivery of message 2 (event 4) is changed: its notice has another seal of it", "1 faults"},
 		},
 		"a document that cannot be read": {
 			func(h hand) {
@@ -124,7 +218,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 			},
 			[]string{
 				"case CW-000001, message 1: its raw form, 283b", "case CW-000001, message 1: an attachment of an earlier version, ",
-				"is missing or damaged", "2 faults",
+				"is missing or damaged", "case CW-000001: message 1 (event 1) is changed", "3 faults",
 			},
 		},
 	} {

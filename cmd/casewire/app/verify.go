@@ -12,6 +12,7 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/blob"
 	"casewire/casecore/store"
+	"casewire/notify"
 )
 
 // Finding is one line of a verification. Fault is empty for lines that tell how far
@@ -27,6 +28,8 @@ type Finding struct {
 type VerifySummary struct {
 	Documents   int64 `json:"documents"`
 	Cases       int64 `json:"cases"`
+	Sealed      int64 `json:"sealed"`   // events in chains
+	Unsealed    int64 `json:"unsealed"` // events from before there were chains
 	Attachments int64 `json:"attachments"`
 	Bytes       int64 `json:"bytes"` // of attachments
 	Faults      int64 `json:"faults"`
@@ -169,7 +172,8 @@ func (v *verification) pages(ctx context.Context, c *store.Coll, fn func(tx stor
 	return nil
 }
 
-// timelines holds every case against its events (I4).
+// timelines holds every case against its events (I4), and those and its messages
+// against their seals (I6).
 func (v *verification) timelines(ctx context.Context) error {
 	return v.pages(ctx, casecore.Cases.Coll(), func(tx store.Tx, d store.Doc) error {
 		v.sum.Cases++
@@ -177,9 +181,16 @@ func (v *verification) timelines(ctx context.Context) error {
 		if err != nil {
 			return nil //nolint:nilerr // told with the documents
 		}
-		faults, err := timeline(tx, c)
+		t, err := timelineOf(tx, c)
 		if err != nil {
 			return v.fault("case "+c.CaseNumber(), "its events cannot be read: %v", err)
+		}
+		proof := casecore.Prove(c, t.events, t.messages, t.outside)
+		v.sum.Sealed += proof.Events
+		v.sum.Unsealed += int64(len(t.events)) - proof.Events
+		faults := t.claims(c)
+		for _, f := range proof.Faults {
+			faults = append(faults, f.String())
 		}
 		for _, f := range faults {
 			if err := v.fault("case "+c.CaseNumber(), "%s", f); err != nil {
@@ -190,21 +201,47 @@ func (v *verification) timelines(ctx context.Context) error {
 	})
 }
 
-// timeline lists what is wrong with the events of a case: they are numbered without
-// gaps, claims form a chain, and one operator holds it at a time.
-func timeline(tx store.Tx, c *casecore.Case) ([]string, error) {
+// timeline is what is chained of a case.
+type timeline struct {
+	events   []*casecore.Event
+	messages []*casecore.Message
+	outside  map[string][]string // seals of deliveries that notices keep, by message
+}
+
+func timelineOf(tx store.Tx, c *casecore.Case) (timeline, error) {
+	t := timeline{outside: map[string][]string{}}
+	under := store.Range{Index: "case", Prefix: store.Under(c.ID)}
+	for e, err := range casecore.Events.Scan(tx, under) {
+		if err != nil {
+			return t, err
+		}
+		t.events = append(t.events, e)
+	}
+	for m, err := range casecore.Messages.Scan(tx, under) {
+		if err != nil {
+			return t, err
+		}
+		t.messages = append(t.messages, m)
+	}
+	for n, err := range notify.Notices.Scan(tx, under) {
+		if err != nil {
+			return t, err
+		}
+		if n.Proof != "" {
+			t.outside[n.Message] = append(t.outside[n.Message], n.Proof)
+		}
+	}
+	return t, nil
+}
+
+// claims lists what is wrong with the claims of a case: they form a chain, and one
+// operator holds it at a time.
+func (t timeline) claims(c *casecore.Case) []string {
 	var faults []string
 	wrong := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	var seq, claim int64
+	var claim int64
 	var owner string
-	for e, err := range casecore.Events.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID)}) {
-		if err != nil {
-			return nil, err
-		}
-		if e.Seq != seq+1 {
-			wrong("event %d follows event %d", e.Seq, seq)
-		}
-		seq = e.Seq
+	for _, e := range t.events {
 		switch e.Kind {
 		case casecore.Claimed, casecore.Assigned:
 			if e.ClaimNo != claim+1 {
@@ -218,13 +255,10 @@ func timeline(tx store.Tx, c *casecore.Case) ([]string, error) {
 			owner = ""
 		}
 	}
-	if seq != c.Events {
-		wrong("it counts %d events and has %d", c.Events, seq)
-	}
 	if claim != c.ClaimNo || owner != c.Owner {
 		wrong("it says claim %d of %q, its events say claim %d of %q", c.ClaimNo, c.Owner, claim, owner)
 	}
-	return faults, nil
+	return faults
 }
 
 // reference is an attachment that a message names.
