@@ -39,7 +39,8 @@ type Static struct {
 	// a free one.
 	Listen string `yaml:"listen"`
 	// PublicURL is how the outside reaches casewire, for links and webhooks:
-	// https://help.example.com. Left out, it is the address listened on.
+	// https://help.example.com. Left out, it is the address listened on, and
+	// notices have no links to customers' own pages.
 	PublicURL string `yaml:"public_url"`
 	// Data is the folder that the embedded store and the attachments live in.
 	Data string `yaml:"data"`

@@ -22,6 +22,7 @@ import (
 	"casewire/casecore/search"
 	"casewire/channels"
 	"casewire/config/internal/strict"
+	"casewire/notify/webhook"
 )
 
 // Error is one fault of a file: where, what, and what to write instead.
@@ -37,6 +38,7 @@ type Snapshot struct {
 	Static   Static
 	Dynamic  Dynamic
 	Channels []Channel
+	Webhooks []webhook.Subscription // a reload changes them, too
 	source   *strict.Source
 }
 
@@ -70,6 +72,7 @@ func Parse(name string, data []byte, kinds channels.Kinds, over ...Override) (*S
 	file := struct {
 		File     `yaml:",inline"`
 		Channels []strict.Node `yaml:"channels"`
+		Webhooks []strict.Node `yaml:"webhooks"`
 	}{File: Defaults()}
 	src.Decode(&file)
 	for _, o := range over {
@@ -79,6 +82,7 @@ func Parse(name string, data []byte, kinds channels.Kinds, over ...Override) (*S
 	s := &Snapshot{File: name, Hash: hex.EncodeToString(sum[:6]), Dynamic: file.Dynamic, source: src}
 	s.Static = check(file.Static, src.Fault)
 	s.Channels = accounts(file.Channels, kinds)
+	s.Webhooks = webhooks(file.Webhooks)
 	if err := src.Err(); err != nil {
 		return nil, err
 	}
@@ -200,6 +204,32 @@ func accounts(nodes []strict.Node, kinds channels.Kinds) []Channel {
 			}
 		}
 		out = append(out, c)
+	}
+	return out
+}
+
+// webhooks decodes the list of programs outside that are told what happens.
+func webhooks(nodes []strict.Node) []webhook.Subscription {
+	var out []webhook.Subscription
+	ids := map[string]string{}
+	for _, n := range nodes {
+		if !n.Mapping() {
+			n.Refuse("", "must be a mapping", "write id, url, secret and events")
+			continue
+		}
+		var s webhook.Subscription
+		n.Decode(&s)
+		for _, err := range faultsOf(s.Validate()) {
+			if fe, ok := errors.AsType[*channels.FieldError](err); ok {
+				n.Fault(fe.Path, fe.Msg, fe.Mend)
+			}
+		}
+		if first, twice := ids[s.ID]; twice && s.ID != "" {
+			n.Fault("id", fmt.Sprintf("%q is used by %s as well", s.ID, first), "give each webhook its own name")
+		} else {
+			ids[s.ID] = n.Path()
+		}
+		out = append(out, s)
 	}
 	return out
 }

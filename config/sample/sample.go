@@ -20,6 +20,7 @@ import (
 
 	"casewire/channels"
 	"casewire/config"
+	"casewire/notify/webhook"
 )
 
 // File returns the sample. root is the module's folder, where the comments of the
@@ -39,7 +40,22 @@ func File(root fs.FS, kinds channels.Kinds) ([]byte, error) {
 		fmt.Fprintf(&w.out, "  - id: site\n    kind: %s\n", k)
 		w.fields("    ", c.Elem())
 	}
+	w.comment("\n", "Webhooks tell programs outside what happens to cases, signed and in order for each\n"+
+		"case, as the Standard Webhooks specification has it. A reload changes them.")
+	w.remark("webhooks:\n  - ", func(w *writer) { w.fields("    ", reflect.ValueOf(webhook.Subscription{})) })
 	return []byte(w.out.String()), w.err
+}
+
+// remark writes what has no default, as remarks behind head.
+func (w *writer) remark(head string, write func(w *writer)) {
+	part := &writer{root: w.root, docs: w.docs}
+	write(part)
+	if w.err == nil {
+		w.err = part.err
+	}
+	for line := range strings.Lines(head + strings.TrimLeft(part.out.String(), " \n")) {
+		w.out.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
+	}
 }
 
 type writer struct {
