@@ -12,6 +12,7 @@ type Customer struct {
 	store.Meta
 	Name       string            `json:"name"`
 	Lang       string            `json:"lang,omitempty"`
+	LangSet    bool              `json:"lang_set,omitempty"`  // Lang was chosen: it wins over the language that a message is written in
 	Zone       string            `json:"zone,omitempty"`      // IANA time zone
 	Preferred  string            `json:"preferred,omitempty"` // key of the identity to write to; empty: where they last wrote
 	Attributes map[string]string `json:"attributes,omitempty"`
@@ -22,6 +23,15 @@ func (c *Customer) Keys() store.Keys {
 	k := store.Keys{}
 	k.Set("name", clip(c.Name))
 	return k
+}
+
+// Reads is the language that a customer is written to in about a case: the one that
+// was chosen, else the one they wrote in.
+func (c *Customer) Reads(k *Case) string {
+	if c.LangSet && c.Lang != "" || k.Lang == "" {
+		return c.Lang
+	}
+	return k.Lang
 }
 
 // Customers is the table of customers.

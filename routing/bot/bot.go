@@ -1,6 +1,6 @@
 // Package bot answers at once what needs no person: which repairs a customer has
-// and how they stand, in which language to write, under which case a message
-// belongs. It reads and writes the book; the door that asked sends what it
+// and how they stand, in which language and where to write, under which case a
+// message belongs. It reads and writes the book; the door that asked sends what it
 // answers. What it does not understand is a message like any other.
 package bot
 
@@ -26,6 +26,8 @@ type Options struct {
 	Log    *slog.Logger
 	Centre func() string         // as customers read it; nil: ""
 	Zone   func() *time.Location // in which dates are written; nil: UTC
+	// Serves says that addresses of a kind can be written to now; nil: all can.
+	Serves func(kind channels.Kind) bool
 }
 
 // Bot answers commands. It is safe for concurrent use.
@@ -53,6 +55,9 @@ func New(st store.Store, l *casecore.Ledger, in *intake.Intake, o Options) (*Bot
 	}
 	if o.Zone == nil {
 		o.Zone = func() *time.Location { return time.UTC }
+	}
+	if o.Serves == nil {
+		o.Serves = func(channels.Kind) bool { return true }
 	}
 	words, err := catalog()
 	if err != nil {
@@ -175,7 +180,7 @@ func (t *turn) word(key string) string { return t.words[t.lang][key] }
 
 // menu puts the usual choices under a text.
 func (t *turn) menu(b *channels.Body) *channels.Body {
-	for _, key := range []string{"my", "new", "ask", "lang"} {
+	for _, key := range []string{"my", "new", "ask", "lang", "where"} {
 		b.Buttons = append(b.Buttons, channels.Button{Label: t.word(key), Data: key})
 	}
 	return b

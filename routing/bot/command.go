@@ -42,6 +42,7 @@ var commands = map[string]string{
 	"status": "my", "repairs": "my", "my repairs": "my", "статус": "my", "мои ремонты": "my", "мої ремонти": "my", "moje popravke": "my", "моје поправке": "my",
 	"new": "new", "new repair": "new", "новый ремонт": "new", "новий ремонт": "new", "nova popravka": "new", "нова поправка": "new",
 	"person": "ask", "operator": "ask", "оператор": "ask",
+	"channel": "where", "where to write": "where", "канал": "where", "куда писать": "where", "куди писати": "where", "kanal": "where", "gde da pišete": "where", "канал за поруке": "where",
 	"language": "lang", "язык": "lang", "мова": "lang", "jezik": "lang", "језик": "lang",
 }
 
@@ -67,11 +68,40 @@ func (t *turn) chosen() do {
 	if n, ok := lang.ParseCaseNumber(t.in.Body.Text); ok {
 		return t.one(n)
 	}
+	word, n := numbered(word)
 	name, ok := commands[word]
 	if !ok || name != "my" && !slash && !t.in.From.Kind.Buttons() {
 		return nil // a bare "new" in an SMS may be anything
 	}
+	if n > 0 {
+		return t.nth(name, n)
+	}
 	return t.pressed(name)
+}
+
+// numbered cuts the number of a choice off a command: "channel 2".
+func numbered(word string) (string, int) {
+	if i := strings.LastIndexByte(word, ' '); i > 0 {
+		if n := number(word[i:]); n > 0 {
+			return word[:i], n
+		}
+	}
+	return word, 0
+}
+
+// nth returns what the n-th choice of a command's answer asks for, or nil for a
+// command without choices.
+func (t *turn) nth(name string, n int) do {
+	if name != "lang" && name != "where" {
+		return nil
+	}
+	return func(ctx context.Context) (*channels.Body, error) {
+		out, err := t.pressed(name)(ctx)
+		if err != nil || n > len(out.Buttons) {
+			return out, err
+		}
+		return t.pressed(out.Buttons[n-1].Data)(ctx)
+	}
 }
 
 // number reads the number of a choice, 0 for what is none.
@@ -100,6 +130,11 @@ func (t *turn) pressed(data string) do {
 			return func(context.Context) (*channels.Body, error) { return t.languages(), nil }
 		}
 		return func(ctx context.Context) (*channels.Body, error) { return t.speak(ctx, rest) }
+	case "where":
+		if rest == "" {
+			return t.places
+		}
+		return func(ctx context.Context) (*channels.Body, error) { return t.reside(ctx, rest) }
 	case "case":
 		if n, ok := lang.ParseCaseNumber(rest); ok {
 			return t.one(n)
@@ -175,6 +210,7 @@ func (t *turn) languages() *channels.Body {
 	for _, l := range []struct{ tag, name string }{{"en", "English"}, {"ru", "Русский"}, {"uk", "Українська"}, {"sr", "Srpski"}} {
 		out.Buttons = append(out.Buttons, channels.Button{Label: l.name, Data: "lang|" + l.tag})
 	}
+	t.listed(out, "lang")
 	return out
 }
 
@@ -187,32 +223,7 @@ func (t *turn) speak(ctx context.Context, tag string) (*channels.Body, error) {
 	if t.who == nil {
 		return t.say("language"), nil
 	}
-	cases, err := t.cases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = t.store.Update(ctx, func(tx store.Tx) error {
-		who, err := casecore.Customers.Get(tx, t.who.ID)
-		if err != nil {
-			return err
-		}
-		who.Lang = tag
-		if err := casecore.Customers.Put(tx, who); err != nil {
-			return err
-		}
-		for _, old := range cases {
-			c, err := casecore.Cases.Get(tx, old.ID)
-			if err != nil {
-				return err
-			}
-			c.Lang = tag
-			if err := casecore.Cases.Put(tx, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return t.say("language"), err
+	return t.say("language"), t.prefer(ctx, casecore.Wish{Lang: &tag})
 }
 
 // file puts a message of this customer under the case they chose.
