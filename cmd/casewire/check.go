@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"casewire/channels"
+	"casewire/channels/sms/segment"
 	"casewire/config"
 	"casewire/config/policy"
 )
@@ -18,7 +20,9 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and a policy, and change nothing",
 		Long: `Print everything that is wrong with the configuration file and the policy file, one
-fault a line: file:line:column: what; how to mend. Exits with 2 when there is any.`,
+fault a line: file:line:column: what; how to mend. Exits with 2 when there is any.
+What may be wrong with the templates of a policy is printed as a warning and does
+not change that.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var faults []error
@@ -28,8 +32,14 @@ fault a line: file:line:column: what; how to mend. Exits with 2 when there is an
 				}
 			}
 			if policyFile != "" {
-				if err := checkPolicy(policyFile); err != nil {
+				warnings, err := checkPolicy(policyFile)
+				if err != nil {
 					faults = append(faults, err)
+				}
+				for _, w := range warnings {
+					if _, err := fmt.Fprintln(c.ErrOrStderr(), "warning:", w); err != nil {
+						return err
+					}
 				}
 			}
 			if len(faults) > 0 {
@@ -44,13 +54,19 @@ fault a line: file:line:column: what; how to mend. Exits with 2 when there is an
 	return c
 }
 
-func checkPolicy(file string) error {
+func checkPolicy(file string) (warnings config.Errors, err error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read policy: %w", err)
+		return nil, fmt.Errorf("read policy: %w", err)
 	}
-	_, err = policy.Load(file, data, 0)
-	return err
+	p, err := policy.Load(file, data, 0)
+	if err != nil {
+		return nil, err
+	}
+	return p.Warnings(func(text, _ string) channels.Measure {
+		i := segment.Count(text)
+		return channels.Measure{Sent: text, Parts: i.Segments, Left: i.Left, Wide: i.Encoding == segment.UCS2, Long: i.TooLong()}
+	}), nil
 }
 
 // report puts a count above the faults of all files.

@@ -79,15 +79,28 @@ func Compile(doc *Document, revision int64) (*Policy, error) {
 		language = lang.Fallback
 	}
 	if p.Notify, err = notify.Compile(doc.Notices, notify.CompileOptions{
-		Flow: p.Flow, Lang: language, Centre: doc.Settings.Name, Queue: queue, Zone: p.Location,
+		Flow: p.Flow, Lang: language, Centre: doc.Settings.Name, Queue: queue, Zone: p.Location, Currency: doc.Settings.Currency,
 	}); err != nil {
 		tell(src, err, statuses)
 	}
+	checkOverdue(doc, src)
 	if err := src.Err(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
+
+// checkOverdue finds what would be told of being late where nothing has a time.
+func checkOverdue(doc *Document, src *strict.Source) {
+	if slices.ContainsFunc(doc.Queues, func(q routing.Queue) bool { return q.React > 0 }) || src.Spoiled(overdueBy) {
+		return
+	}
+	if i := slices.IndexFunc(doc.Notices.Events, func(on notify.OnEvent) bool { return on.Event == "overdue" }); i >= 0 {
+		src.Fault(fmt.Sprintf("events[%d].event", i), "no queue has a time to react: nothing is ever overdue", "write react: 30m into the queues")
+	}
+}
+
+var overdueBy = regexp.MustCompile(`^queues`)
 
 // tell notes the faults that a room found, each at its place in the file.
 func tell(src *strict.Source, err error, statuses []string) {
@@ -153,6 +166,9 @@ func templates(s notify.Spec) []string {
 func checkSettings(s Settings, src *strict.Source) *time.Location {
 	if strings.TrimSpace(s.Name) == "" {
 		src.Fault("settings.name", "is empty", "write the centre's name as customers know it")
+	}
+	for _, l := range s.Contact.Unknown() {
+		unknown(src, "settings.contact."+l, "language", l, lang.Supported)
 	}
 	unknown(src, "settings.language", "language", s.Language, lang.Supported)
 	loc, err := time.LoadLocation(s.TimeZone)

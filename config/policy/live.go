@@ -21,6 +21,7 @@ type LiveOptions struct {
 	Log     *slog.Logger     // nil: silent
 	Now     func() time.Time // nil: time.Now
 	Changed func(p *Policy)  // called after p came into force; must not block or call the Live
+	First   []byte           // the policy of a fresh store; nil: Default
 }
 
 // Live holds the policy in force and replaces it whole when a new revision is
@@ -30,6 +31,7 @@ type Live struct {
 	log     *slog.Logger
 	now     func() time.Time
 	changed func(*Policy)
+	first   []byte
 	current atomic.Pointer[Policy]
 	mu      sync.Mutex
 	status  Status
@@ -56,20 +58,23 @@ const lookEvery = time.Minute
 // retry is how long Run waits after the store failed.
 const retry = 5 * time.Second
 
-// Open reads the policy in force. A fresh store gets the default policy as its
-// revision 1. When the newest revision cannot be used by this program, the newest
+// Open reads the policy in force. A fresh store gets First as its revision 1. When the newest revision cannot be used by this program, the newest
 // one that can is taken instead, and Status says so.
 func Open(ctx context.Context, st store.Store, o LiveOptions) (*Live, error) {
-	l := &Live{store: st, log: o.Log, now: o.Now, changed: o.Changed}
+	l := &Live{store: st, log: o.Log, now: o.Now, changed: o.Changed, first: o.First}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	if l.now == nil {
 		l.now = time.Now
 	}
+	note := "as given"
+	if l.first == nil {
+		l.first, note = defaultYAML, "default policy"
+	}
 	err := l.refresh(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		if err = l.first(ctx); err == nil {
+		if err = l.begin(ctx, note); err == nil {
 			err = l.refresh(ctx)
 		}
 	}
@@ -157,10 +162,10 @@ func (l *Live) Publish(ctx context.Context, d Draft) (*Revision, error) {
 	return rev, nil
 }
 
-// first publishes the default policy; another node may be quicker.
-func (l *Live) first(ctx context.Context) error {
+// begin publishes the policy of a fresh store; another node may be quicker.
+func (l *Live) begin(ctx context.Context, note string) error {
 	err := l.store.Update(ctx, func(tx store.Tx) error {
-		return add(tx, &Revision{Author: "casewire", Note: "default policy", Text: string(defaultYAML), At: l.now()}, 0)
+		return add(tx, &Revision{Author: "casewire", Note: note, Text: string(l.first), At: l.now()}, 0)
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return nil

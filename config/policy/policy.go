@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"casewire/casecore/flow"
+	"casewire/casecore/lang"
 	"casewire/config/internal/strict"
 	"casewire/notify"
 	"casewire/routing"
@@ -38,10 +39,13 @@ type Document struct {
 
 // Settings are what the whole centre has in common.
 type Settings struct {
-	Name     string `yaml:"name" json:"name"`           // of the centre, as customers read it
-	Language string `yaml:"language" json:"language"`   // for customers whose language is not known
-	TimeZone string `yaml:"time_zone" json:"time_zone"` // "Europe/Kyiv"; for the hours of rules
-	Currency string `yaml:"currency" json:"currency"`   // ISO 4217
+	Name string `yaml:"name" json:"name"` // of the centre, as customers read it
+	// Contact is how customers reach the centre otherwise: address, telephone,
+	// hours. Their page shows it.
+	Contact  lang.Text `yaml:"contact" json:"contact,omitempty"`
+	Language string    `yaml:"language" json:"language"`   // for customers whose language is not known
+	TimeZone string    `yaml:"time_zone" json:"time_zone"` // "Europe/Kyiv"; for the hours of rules
+	Currency string    `yaml:"currency" json:"currency"`   // ISO 4217
 }
 
 // defaults is what a document that says nothing says.

@@ -139,6 +139,9 @@ func TestDefaultPolicyIsComplete(t *testing.T) {
 	for _, r := range p.Document.Rules {
 		used[r.Then.Reply] = true
 	}
+	for _, r := range p.Document.Notices.Reminders {
+		used[r.Template] = true
+	}
 	for _, tpl := range p.Document.Notices.Templates {
 		complete("template "+tpl.ID, tpl.Text)
 		if len(tpl.Subject) > 0 {

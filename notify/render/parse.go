@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,6 +38,7 @@ type parser struct {
 	mark  int
 	bol   int // where that line begins
 	vars  map[string]variable
+	in    *locale
 	open  []*node // sections that are not closed yet
 	at    []place // where each of them began
 	root  node
@@ -45,15 +47,15 @@ type parser struct {
 
 type place struct{ line, col int }
 
-func parse(src string) ([]node, []*Error) {
-	p := &parser{src: src, line: 1, vars: known()}
+func parse(tag, src string) ([]node, *locale, []*Error) {
+	p := &parser{src: src, line: 1, vars: known(), in: localeOf(tag, src)}
 	switch {
 	case len(src) > maxSource:
-		p.errorf("", "the text has %d bytes, at most %d", len(src), maxSource)
-		return nil, p.fault
+		p.errorf("", "the text has %d bytes, at most %d", len(src), maxSource).as("long", "n", strconv.Itoa(len(src)), "most", strconv.Itoa(maxSource))
+		return nil, p.in, p.fault
 	case !utf8.ValidString(src):
-		p.errorf("save the policy as UTF-8", "the text is not valid UTF-8")
-		return nil, p.fault
+		p.errorf("save the policy as UTF-8", "the text is not valid UTF-8").as("utf8")
+		return nil, p.in, p.fault
 	}
 	for p.pos < len(p.src) && len(p.fault) < maxErrors {
 		i := strings.Index(p.src[p.pos:], "{{")
@@ -66,9 +68,9 @@ func parse(src string) ([]node, []*Error) {
 		p.tag()
 	}
 	for i, n := range p.open {
-		p.errorAt(p.at[i], fmt.Sprintf("write {{/%s}} where it ends", n.variable.name), "section {{%s}} is not closed", opening(n))
+		p.errorAt(p.at[i], fmt.Sprintf("write {{/%s}} where it ends", n.variable.name), "section {{%s}} is not closed", opening(n)).as("section", "open", opening(n), "name", n.variable.name)
 	}
-	return p.root.body, p.fault
+	return p.root.body, p.in, p.fault
 }
 
 // add appends to the innermost open section.
@@ -88,14 +90,14 @@ func (p *parser) tag() {
 	rest := p.src[p.pos+2:]
 	end := strings.Index(rest, "}}")
 	if next := strings.Index(rest, "{{"); end < 0 || next >= 0 && next < end {
-		p.errorf("write }} behind the variable's name", "{{ is not closed")
+		p.errorf("write }} behind the variable's name", "{{ is not closed").as("unclosed")
 		p.pos += 2
 		return
 	}
 	defer func() { p.pos += 2 + end + 2 }()
 	inner := strings.TrimSpace(rest[:end])
 	if strings.Contains(inner, "\n") {
-		p.errorf("keep it on one line", "{{…}} spans lines")
+		p.errorf("keep it on one line", "{{…}} spans lines").as("lines")
 		return
 	}
 	switch {
@@ -110,16 +112,28 @@ func (p *parser) tag() {
 
 func (p *parser) insert(inner string) {
 	name, fallback, hasFallback := strings.Cut(inner, "|")
-	name, fallback = strings.TrimSpace(name), strings.TrimSpace(fallback)
+	name, shape, hasShape := strings.Cut(name, ":")
+	name, shape, fallback = strings.TrimSpace(name), strings.TrimSpace(shape), strings.TrimSpace(fallback)
 	v := p.lookup(name)
 	if v == nil {
 		return
 	}
+	if hasShape {
+		x, err := v.shaped(shape, p.in)
+		if err != nil {
+			e := p.errorf(err.Mend, "%s", err.Msg)
+			e.Code, e.Args = err.Code, err.Args
+			return
+		}
+		v = x
+	}
 	switch {
+	case strings.ContainsAny(fallback, "{}"):
+		p.errorf("write words without braces", "a brace stands behind the |").as("braces", "name", name)
 	case hasFallback && fallback == "":
-		p.errorf(fmt.Sprintf("write {{%s|words}} or put it into {{#%s}}…{{/%s}}", name, name, name), "nothing stands behind the |")
+		p.errorf(fmt.Sprintf("write {{%s|words}} or put it into {{#%s}}…{{/%s}}", name, name, name), "nothing stands behind the |").as("fallback", "name", name)
 	case !hasFallback && v.optional && !p.sure(name):
-		p.errorf(fmt.Sprintf("write {{%s|what to say then}} or put it into {{#%s}}…{{/%s}}", name, name, name), "%s may be empty", name)
+		p.errorf(fmt.Sprintf("write {{%s|what to say then}} or put it into {{#%s}}…{{/%s}}", name, name, name), "%s may be empty", name).as("maybe", "name", name)
 	}
 	p.add(node{variable: v, fallback: fallback})
 }
@@ -132,12 +146,12 @@ func (p *parser) sure(name string) bool {
 func (p *parser) begin(name string, unless bool) {
 	v := p.lookup(name)
 	if v == nil {
-		v = &variable{name: name, optional: true, of: func(*Values) string { return "" }}
+		v = &variable{name: name, optional: true, of: func(*Values, *locale) string { return "" }}
 	} else if !v.optional {
-		p.errorf(fmt.Sprintf("leave the section out and write {{%s}}", name), "%s is never empty", name)
+		p.errorf(fmt.Sprintf("leave the section out and write {{%s}}", name), "%s is never empty", name).as("never", "name", name)
 	}
 	if len(p.open) == maxDepth {
-		p.errorf("", "more than %d sections within each other", maxDepth)
+		p.errorf("", "more than %d sections within each other", maxDepth).as("deep", "n", strconv.Itoa(maxDepth))
 	}
 	p.at = append(p.at, p.here())
 	p.open = append(p.open, &node{variable: v, section: true, unless: unless})
@@ -146,12 +160,12 @@ func (p *parser) begin(name string, unless bool) {
 func (p *parser) end(name string) {
 	k := len(p.open)
 	if k == 0 {
-		p.errorf(fmt.Sprintf("write {{#%s}} where it begins", name), "no section is open here")
+		p.errorf(fmt.Sprintf("write {{#%s}} where it begins", name), "no section is open here").as("closing", "name", name)
 		return
 	}
 	n := p.open[k-1]
 	if n.variable.name != name {
-		p.errorf(fmt.Sprintf("write {{/%s}}", n.variable.name), "{{/%s}} closes nothing; the open section is {{%s}}", name, opening(n))
+		p.errorf(fmt.Sprintf("write {{/%s}}", n.variable.name), "{{/%s}} closes nothing; the open section is {{%s}}", name, opening(n)).as("crossed", "name", name, "open", n.variable.name)
 		if !slices.ContainsFunc(p.open, func(o *node) bool { return o.variable.name == name }) {
 			return
 		}
@@ -177,15 +191,17 @@ func (p *parser) lookup(name string) *variable {
 		return &v
 	}
 	if name == "" {
-		p.errorf("write a variable's name, such as {{case}}", "nothing stands between the braces")
+		p.errorf("write a variable's name, such as {{case}}", "nothing stands between the braces").as("nothing")
 		return nil
 	}
 	names := slices.Sorted(maps.Keys(p.vars))
+	list := strings.Join(names, ", ") + ", attr.*"
 	mend := "it is one of " + strings.Join(names, ", ") + " or attr.…"
-	if near := search.Nearest(short(name), names); near != "" {
+	near := search.Nearest(short(name), names)
+	if near != "" {
 		mend = fmt.Sprintf("did you mean {{%s}}?", near)
 	}
-	p.errorf(mend, "no variable %q", short(name))
+	p.errorf(mend, "no variable %q", short(name)).as("unknown", "name", short(name), "near", near, "list", list)
 	return nil
 }
 
@@ -214,10 +230,12 @@ func (p *parser) here() place {
 	return place{p.line, utf8.RuneCountInString(p.src[p.bol:p.pos]) + 1}
 }
 
-func (p *parser) errorf(mend, format string, args ...any) {
-	p.errorAt(p.here(), mend, format, args...)
+func (p *parser) errorf(mend, format string, args ...any) *Error {
+	return p.errorAt(p.here(), mend, format, args...)
 }
 
-func (p *parser) errorAt(at place, mend, format string, args ...any) {
-	p.fault = append(p.fault, &Error{Line: at.line, Col: at.col, Msg: fmt.Sprintf(format, args...), Mend: mend})
+func (p *parser) errorAt(at place, mend, format string, args ...any) *Error {
+	e := &Error{Line: at.line, Col: at.col, Msg: fmt.Sprintf(format, args...), Mend: mend}
+	p.fault = append(p.fault, e)
+	return e
 }

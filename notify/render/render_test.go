@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestFaultsNameTheirPlace(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown", "Hello,\n your {{staus}} is", `line 2, column 7: no variable "staus"; did you mean {{status}}?`},
-		{"far from any", "{{zzzzzzzz}} x", `line 1, column 1: no variable "zzzzzzzz"; it is one of case, centre, customer, device, link, operator, queue, status, subject or attr.…`},
+		{"far from any", "{{zzzzzzzz}} x", `line 1, column 1: no variable "zzzzzzzz"; it is one of case, centre, customer, days, device, link, opened, operator, queue, since, status, subject or attr.…`},
 		{"columns are characters", "Привіт {{x}} світ", `line 1, column 8: no variable "x"`},
 		{"bare optional", "Dear {{customer}},", `column 6: customer may be empty; write {{customer|what to say then}} or put it into {{#customer}}…{{/customer}}`},
 		{"bare attribute", "a {{attr.model}}", `column 3: attr.model may be empty`},
@@ -164,6 +164,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add("Hello{{#customer}}, {{customer}}{{/customer}}: {{case}}", "Anna")
 	f.Add("{{#device}}{{^link}}{{device}}{{/link}}{{/device}}{{", "x")
 	f.Add("{{attr.a|b}}\n\n\n{{status}}", "{{case}}")
+	f.Add("{{opened:day}} {{since:time}} {{days:# day/# days|x}} {{attr.a:money|y}}", "4500")
 	f.Fuzz(func(t *testing.T, text, value string) {
 		c, err := render.Compile(lang.Text{"en": text})
 		if err != nil {
@@ -177,7 +178,7 @@ func FuzzCompile(f *testing.F) {
 		for _, v := range []render.Values{
 			{Case: "1", Status: "s", Centre: "c", Queue: "q"},
 			{Case: "1", Status: "s", Centre: "c", Queue: "q", Customer: value, Device: value, Subject: value, Operator: value, Link: value,
-				Attr: map[string]string{"a": value, "model": value}},
+				Attr: map[string]string{"a": value, "model": value}, Days: len(value), Currency: "EUR"},
 		} {
 			got := c.Render("en", v)
 			if strings.TrimSpace(got) == "" {

@@ -277,6 +277,19 @@ func (s *Source) Locate(path, msg, mend string) Error {
 	return Error{File: s.file, Line: at.line, Column: at.column, Path: path, Msg: msg, Mend: mend}
 }
 
+// LocateIn is Locate for a line and column within the text at a path, from 1.
+func (s *Source) LocateIn(path string, line, column int, msg, mend string) Error {
+	e := s.Locate(path, msg, mend)
+	switch t, ok := s.texts[path]; {
+	case !ok || line < 1 || line > 1 && t.rest == 0:
+	case line == 1:
+		e.Line, e.Column = t.line, t.column+column-1
+	default:
+		e.Line, e.Column = t.line+line-1, t.rest+column-1
+	}
+	return e
+}
+
 // Err returns all faults as Errors, or nil.
 func (s *Source) Err() error {
 	if len(s.faults) == 0 {
