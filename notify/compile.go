@@ -24,6 +24,8 @@ type CompileOptions struct {
 	Centre string                      // name of the centre, as customers read it
 	Queue  func(id, tag string) string // name of a queue in a language; nil: its id
 	Zone   *time.Location              // of customers whose own is not known; nil: UTC
+	// Currency is that of sums, ISO 4217; empty: sums are written without one.
+	Currency string
 }
 
 // Fault is one thing wrong in a Spec, or in what a status says of notices. Path
@@ -47,21 +49,30 @@ func (f *Fault) Error() string {
 	return s
 }
 
-// eventKinds are what OnEvent may name.
+// eventKinds are what OnEvent may name. That a promised date was moved is not among
+// them: cases have no promised date yet.
 func eventKinds() []string {
-	return []string{string(casecore.Opened), string(casecore.Reopened), string(casecore.Claimed), string(casecore.Asked)}
+	return []string{
+		string(casecore.Opened), string(casecore.Reopened), string(casecore.Claimed), string(casecore.Asked), string(waiting), string(overdue),
+	}
 }
+
+// ofHouse are those of which the house alone is told this way.
+const ofHouse = string(casecore.Moved)
 
 // Compile checks the spec and returns every fault, joined, each a *Fault.
 func Compile(spec Spec, o CompileOptions) (*Policy, error) {
 	c := &compiler{o: o, spec: spec, policy: &Policy{
-		templates: map[string]*template{}, events: map[casecore.EventKind][]OnEvent{}, delivery: spec.Delivery, o: o,
+		templates: map[string]*template{}, events: map[casecore.EventKind][]told{}, reminders: map[string][]Remind{},
+		delivery: spec.Delivery, o: o,
 	}}
 	for i := range spec.Templates {
 		c.template(fmt.Sprintf("templates[%d]", i), spec.Templates[i])
 	}
 	c.events()
 	c.manner()
+	c.reminders()
+	c.contradictions()
 	if o.Flow != nil {
 		for i, s := range o.Flow.Spec().Statuses {
 			if s.Notice != "" {
@@ -137,10 +148,15 @@ func split(err error) []*render.Error {
 }
 
 func (c *compiler) events() {
-	seen := map[OnEvent]bool{}
+	type key struct {
+		event, status, template string
+		to                      target
+	}
+	seen := map[key]bool{}
 	for i, on := range c.spec.Events {
 		at := fmt.Sprintf("events[%d]", i)
-		if kinds := eventKinds(); !slices.Contains(kinds, on.Event) {
+		to := c.recipient(at+".to", on.To)
+		if kinds := eventKinds(); !slices.Contains(kinds, on.Event) && (on.Event != ofHouse || on.To == nil) {
 			mend := "it is one of " + strings.Join(kinds, ", ") + "; a status names its template itself, in notice"
 			if near := search.Nearest(on.Event, kinds); near != "" {
 				mend = fmt.Sprintf("did you mean %q?", near)
@@ -148,13 +164,51 @@ func (c *compiler) events() {
 			c.fault(at+".event", mend, "no event %q", on.Event)
 		}
 		c.known(at+".template", on.Template)
-		key := OnEvent{Event: on.Event, Template: on.Template}
-		if seen[key] {
+		c.when(at, on)
+		k := key{on.Event, on.Status, on.Template, to}
+		if seen[k] && (on.To == nil || to != target{}) {
 			c.fault(at, "leave one of them out", "%q is sent twice on %q", on.Template, on.Event)
 		}
-		seen[key] = true
+		seen[k] = true
 		kind := casecore.EventKind(on.Event)
-		c.policy.events[kind] = append(c.policy.events[kind], on)
+		c.policy.events[kind] = append(c.policy.events[kind], told{on, to})
+	}
+}
+
+// when checks that the event can happen as it is written.
+func (c *compiler) when(at string, on OnEvent) {
+	entered := on.Event == ofHouse || on.Event == string(casecore.Reopened)
+	switch {
+	case on.Status == "":
+	case !entered:
+		c.fault(at+".status", "leave it out", "a case gets no status by %q", on.Event)
+	default:
+		c.status(at+".status", on.Status)
+	}
+	if on.Event == string(casecore.Opened) && on.Every > 0 {
+		c.fault(at+".every", "leave it out", "a case is opened once")
+	}
+	c.wait(at, on)
+}
+
+// wait checks for how long nothing must have happened.
+func (c *compiler) wait(at string, on OnEvent) {
+	late := on.Event == string(waiting) || on.Event == string(overdue)
+	switch {
+	case on.Event == string(waiting) && on.After == 0:
+		c.fault(at+".after", "write how long the customer has waited then, 30m", "required")
+	case on.Event == string(waiting) && on.After < flow.Duration(time.Minute):
+		c.fault(at+".after", "write a time in which somebody could have answered, 30m", "%s is no time to have answered in", on.After)
+	case on.Event == string(overdue) && on.After != 0:
+		c.fault(at+".after", "leave it out: the queue says when, in react", "a case is overdue at its due time")
+	case !late && on.After != 0:
+		c.fault(at+".after", "leave it out, or tell of waiting", "%q is told when it happens", on.Event)
+	}
+	if late && on.Every > 0 {
+		c.fault(at+".every", "leave it out", "%q is told once", on.Event)
+	}
+	if on.Event == string(overdue) && on.To == nil {
+		c.fault(at+".to", "name who is to see to it, to: {role: supervisor}", "required: it is nothing for the customer")
 	}
 }
 

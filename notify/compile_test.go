@@ -37,7 +37,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 	}, notify.CompileOptions{Flow: f, Lang: "en"})
 	want := []string{
 		`templates[0].text.de: "de" is no supported language; it is one of en, ru, uk, sr`,
-		`templates[0].text.uk: line 2, column 1: no variable "кейс"; it is one of case, centre, customer, device, link, operator, queue, status, subject or attr.…`,
+		`templates[0].text.uk: line 2, column 1: no variable "кейс"; it is one of case, centre, customer, days, device, link, opened, operator, queue, since, status, subject or attr.…`,
 		`templates[0].subject.en: line 1, column 1: {{ is not closed; write }} behind the variable's name`,
 		`templates[0].subject: the text has language "de", the subject has not; add de to the subject, or leave the subject out`,
 		`templates[0].subject: the text has language "uk", the subject has not; add uk to the subject, or leave the subject out`,
@@ -46,7 +46,7 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		`templates[2].text: the default language "en" is missing; add it: it stands in for the languages that are not there`,
 		`templates[3].text: required; write the text, at least in en`,
 		`events[0].event: no event "open"; did you mean "opened"?`,
-		`events[1].event: no event "status"; it is one of opened, reopened, claimed, asked; a status names its template itself, in notice`,
+		`events[1].event: no event "status"; it is one of opened, reopened, claimed, asked, waiting, overdue; a status names its template itself, in notice`,
 		`events[2].template: no template "redy"; did you mean "ready"?`,
 		`events[4]: "silent" is sent twice on "claimed"; leave one of them out`,
 		`events[5].template: required; name a template`,

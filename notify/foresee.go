@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"time"
 
 	"casewire/casecore"
@@ -28,7 +29,7 @@ func (p *Planner) Foresee(tx store.Tx, e *casecore.Event, c *casecore.Case) (*Fo
 		return &Foreseen{TakesBack: true}, nil
 	}
 	policy := p.policy()
-	plan := policy.Plan(e)
+	plan := slices.DeleteFunc(policy.Plan(e), Planned.aside)
 	if len(plan) == 0 {
 		return nil, nil
 	}
@@ -39,11 +40,11 @@ func (p *Planner) Foresee(tx store.Tx, e *casecore.Event, c *casecore.Case) (*Fo
 	if err != nil {
 		return nil, err
 	}
-	at, err := p.recipient(tx, e, c, who, plan[0].Template)
+	at, err := p.recipient(tx, e, c, who, plan[0])
 	if err != nil {
 		return nil, err
 	}
-	if at.to.Handle == "" {
+	if at.channel == "" || at.to.Handle == "" {
 		return &Foreseen{Reason: at.reason}, nil
 	}
 	m := policy.Render(plan[0].Template, e, c, who, p.o.Link(c))

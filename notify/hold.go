@@ -9,11 +9,12 @@ import (
 	"casewire/casecore/store"
 )
 
-// TakenBack is the Reason of a notice whose status was taken back before it went
-// out, and Cancelled of one that a person stopped.
+// Reasons of a notice that did not go out after all: its status was taken back, a
+// person stopped it, or its case had gone on to another status before it was time.
 const (
 	TakenBack = "taken_back"
 	Cancelled = "cancelled"
+	Left      = "left"
 )
 
 // ErrTooLate is the refusal to stop or hurry what has gone out, or is just going.
@@ -28,14 +29,19 @@ func Matters(e *casecore.Event) bool {
 // when is at what time a notice may go out: after the hold, for what somebody
 // did to the status, and after the quiet hours, unless the template is urgent.
 func (p *Policy) when(e *casecore.Event, template string, who *casecore.Customer, now time.Time) time.Time {
-	at := now
 	if e.Kind == casecore.Moved && p.delivery.Hold > 0 {
-		at = at.Add(time.Duration(p.delivery.Hold))
+		now = now.Add(time.Duration(p.delivery.Hold))
 	}
-	if t := p.templates[template]; t == nil || !t.urgent {
-		at = p.quiet.wake(at, p.zone(who))
+	return p.awake(template, who, now)
+}
+
+// awake is when a notice that is to go out at may do so: behind the quiet hours of
+// its customer, unless the template is urgent.
+func (p *Policy) awake(template string, who *casecore.Customer, at time.Time) time.Time {
+	if t := p.templates[template]; t != nil && t.urgent {
+		return at
 	}
-	return at
+	return p.quiet.wake(at, p.zone(who))
 }
 
 func (p *Policy) zone(who *casecore.Customer) *time.Location {
@@ -59,7 +65,7 @@ func (p *Planner) takenBack(tx store.Tx, e *casecore.Event) (bool, error) {
 		return false, err
 	}
 	for _, n := range behind {
-		if err := drop(tx, p.ledger, n, TakenBack); err != nil {
+		if err := Drop(tx, p.ledger, n, TakenBack); err != nil {
 			return false, err
 		}
 	}
@@ -101,13 +107,44 @@ func heldOf(tx store.Tx, caseID string) ([]*Notice, error) {
 	return out, nil
 }
 
-// drop ends a notice that has not gone out: it is no failure (N5).
-func drop(tx store.Tx, l *casecore.Ledger, n *Notice, reason string) error {
-	n.State, n.Reason, n.Done, n.NextAt, n.Behind = Skipped, reason, l.Now(), time.Time{}, false
-	if err := Notices.Put(tx, n); err != nil {
+// Drop ends a notice that has not gone out: it is no failure (N5).
+func Drop(tx store.Tx, l *casecore.Ledger, n *Notice, reason string) error {
+	m, err := l.Cancelled(tx, n.Message)
+	if err != nil {
 		return err
 	}
-	return l.Cancelled(tx, n.Message)
+	n.State, n.Reason, n.Done, n.Proof = Skipped, reason, l.Now(), m.Proof()
+	n.NextAt, n.Behind, n.Stuck = time.Time{}, false, false
+	return Notices.Put(tx, n)
+}
+
+// Outdated says that a case has left the status which a notice tells of, or is no
+// longer late with what it tells of.
+func Outdated(tx store.Tx, n *Notice) (bool, error) {
+	if n.Late != "" {
+		c, err := casecore.Cases.Get(tx, n.Case)
+		if errors.Is(err, store.ErrNotFound) {
+			return true, nil
+		}
+		return err == nil && over(n.Late, c), err
+	}
+	e, err := casecore.Events.Get(tx, n.Event)
+	if err != nil {
+		return false, err
+	}
+	status := e.To
+	switch {
+	case e.Kind == casecore.Moved, e.Kind == casecore.Reopened:
+	case e.Kind == casecore.Opened && n.Reminder > 0:
+		status = "" // the initial one: that it was left shows by the time
+	default:
+		return false, nil // a receipt is one whatever has happened since
+	}
+	c, err := casecore.Cases.Get(tx, n.Case)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && (c.StatusAt.After(e.At) || status != "" && c.Status != status), err
 }
 
 // Hurry lets a held notice go out now.
@@ -132,5 +169,5 @@ func Cancel(tx store.Tx, l *casecore.Ledger, id string) error {
 	if n.State != Held {
 		return ErrTooLate
 	}
-	return drop(tx, l, n, Cancelled)
+	return Drop(tx, l, n, Cancelled)
 }

@@ -102,3 +102,6 @@ func (p *Policy) Order() []channels.Kind { return p.delivery.Order }
 
 // Receipt is how long a receipt is awaited where a channel gives any.
 func (p *Policy) Receipt() time.Duration { return time.Duration(p.delivery.Receipt) }
+
+// Hold is how long a notice of a status waits to be taken back.
+func (p *Policy) Hold() time.Duration { return time.Duration(p.delivery.Hold) }

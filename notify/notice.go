@@ -43,38 +43,39 @@ const (
 // through. The words are the message's (N2); a notice holds none.
 type Notice struct {
 	store.Meta
-	Event      string           `json:"event"` // id of the event that asked for it
-	Case       string           `json:"case"`  // id
-	CaseNumber string           `json:"case_number"`
-	Message    string           `json:"message,omitempty"`  // id; also Outbound.ID, the same for each try
-	Seq        int64            `json:"seq,omitempty"`      // of the message within its case
-	Template   string           `json:"template,omitempty"` // empty for an operator's own words
-	Channel    string           `json:"channel,omitempty"`
-	To         channels.Address `json:"to,omitzero"`
-	State      State            `json:"state"`
-	Stuck      bool             `json:"stuck,omitempty"`  // Uncertain and not to be sent again by itself
-	Behind     bool             `json:"behind,omitempty"` // waits for an earlier one of its lane
-	Attempts   int              `json:"attempts"`         // tries that count against the ladder
-	Tries      int              `json:"tries"`            // all of them; numbers the attempts of the message
-	Token      int64            `json:"token"`            // grows with each lease; a worker's write needs its own
-	LeaseUntil time.Time        `json:"lease_until,omitzero"`
-	NextAt     time.Time        `json:"next_at,omitzero"`
-	ProviderID string           `json:"provider_id,omitempty"`
-	Receipt    channels.State   `json:"receipt,omitempty"`    // the latest word of the provider
-	AwaitUntil time.Time        `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
-	Refusal    channels.Reason  `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
-	Onward     bool             `json:"onward,omitempty"`     // its message went to the next address, too
-	Reminder   int              `json:"reminder,omitempty"`   // which one of its status it is, from 1; 0: none
-	Aside      bool             `json:"aside,omitempty"`      // for somebody of the house, not for the customer
-	Reason     string           `json:"reason,omitempty"`     // why it is not sent
-	HandledBy  string           `json:"handled_by,omitempty"` // who saw to one that did not arrive
-	HandledAt  time.Time        `json:"handled_at,omitzero"`
-	Created    time.Time        `json:"created"`
-	Proof      string           `json:"proof,omitempty"`     // casecore.Message.Proof of its message
-	Done       time.Time        `json:"done,omitzero"`       // when it was sent or given up
-	Since      time.Time        `json:"since,omitzero"`      // when what it tells of happened
-	SentAt     time.Time        `json:"sent_at,omitzero"`    // when the provider had taken it
-	ArrivedAt  time.Time        `json:"arrived_at,omitzero"` // the first word that it arrived
+	Event      string             `json:"event"` // id of the event that asked for it
+	Case       string             `json:"case"`  // id
+	CaseNumber string             `json:"case_number"`
+	Message    string             `json:"message,omitempty"`  // id; also Outbound.ID, the same for each try
+	Seq        int64              `json:"seq,omitempty"`      // of the message within its case
+	Template   string             `json:"template,omitempty"` // empty for an operator's own words
+	Channel    string             `json:"channel,omitempty"`
+	To         channels.Address   `json:"to,omitzero"`
+	State      State              `json:"state"`
+	Stuck      bool               `json:"stuck,omitempty"`  // Uncertain and not to be sent again by itself
+	Behind     bool               `json:"behind,omitempty"` // waits for an earlier one of its lane
+	Attempts   int                `json:"attempts"`         // tries that count against the ladder
+	Tries      int                `json:"tries"`            // all of them; numbers the attempts of the message
+	Token      int64              `json:"token"`            // grows with each lease; a worker's write needs its own
+	LeaseUntil time.Time          `json:"lease_until,omitzero"`
+	NextAt     time.Time          `json:"next_at,omitzero"`
+	ProviderID string             `json:"provider_id,omitempty"`
+	Receipt    channels.State     `json:"receipt,omitempty"`    // the latest word of the provider
+	AwaitUntil time.Time          `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
+	Refusal    channels.Reason    `json:"refusal,omitempty"`    // what follows from a Receipt that refuses
+	Onward     bool               `json:"onward,omitempty"`     // its message went to the next address, too
+	Reminder   int                `json:"reminder,omitempty"`   // which one of its status it is, from 1; 0: none
+	Aside      bool               `json:"aside,omitempty"`      // for somebody else than the customer
+	Late       casecore.EventKind `json:"late,omitempty"`       // what it tells of that did not follow its event; empty: of the event
+	Reason     string             `json:"reason,omitempty"`     // why it is not sent
+	HandledBy  string             `json:"handled_by,omitempty"` // who saw to one that did not arrive
+	HandledAt  time.Time          `json:"handled_at,omitzero"`
+	Created    time.Time          `json:"created"`
+	Proof      string             `json:"proof,omitempty"`     // casecore.Message.Proof of its message
+	Done       time.Time          `json:"done,omitzero"`       // when it was sent or given up
+	Since      time.Time          `json:"since,omitzero"`      // when what it tells of happened
+	SentAt     time.Time          `json:"sent_at,omitzero"`    // when the provider had taken it
+	ArrivedAt  time.Time          `json:"arrived_at,omitzero"` // the first word that it arrived
 }
 
 // NoticeID is the id of the notice that an event causes with this template to
@@ -165,10 +166,10 @@ func (n *Notice) Lane() string {
 }
 
 // place is where in its lane the notice stands: messages go out in the order of
-// the events that they tell of, and reminders in that of their writing.
+// the events that they tell of, and what its time calls for in that of its writing.
 func (n *Notice) place() string {
 	told := n.Event
-	if n.Reminder > 0 {
+	if n.Timed() {
 		told = n.Message
 	}
 	return store.Join(told, store.NumberKey(n.Seq))
@@ -176,7 +177,11 @@ func (n *Notice) place() string {
 
 // Name tells the notice from others of the same event and recipient; it goes into
 // its NoticeID.
-func (n *Notice) Name() string { return noticeName(n.Template, n.Reminder) }
+func (n *Notice) Name() string { return noticeName(n.Template, n.Reminder, n.Late) }
+
+// Timed says that the notice was told because of the time, and not because something
+// happened: if that is over before it goes out, it does not.
+func (n *Notice) Timed() bool { return n.Reminder > 0 || n.Late != "" }
 
 // After says that the notice goes out after another one of its lane.
 func (n *Notice) After(m *Notice) bool { return n.place() > m.place() }

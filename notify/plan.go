@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,7 +28,13 @@ func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tal
 		if known, err := exists(tx, id); err != nil || known {
 			return err
 		}
-		return p.dispatch(tx, id, e, c, m, p.ledger.Now(), t)
+		return p.dispatch(tx, &Notice{Meta: store.Meta{ID: id}}, e, c, m, p.ledger.Now(), t)
+	}
+	if err := p.keepReminders(tx, policy, e); err != nil {
+		return err
+	}
+	if err := p.watch(tx, policy, e); err != nil {
+		return err
 	}
 	if back, err := p.takenBack(tx, e); err != nil || back {
 		return err
@@ -45,6 +52,20 @@ func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tal
 		return err
 	}
 	for _, n := range plan {
+		if err := p.tellAll(tx, policy, e, c, who, n, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellAll is tell for each of those whom a plan means.
+func (p *Planner) tellAll(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, t *tally) error {
+	each, err := spread(tx, c, plan)
+	if err != nil {
+		return err
+	}
+	for _, n := range each {
 		if err := p.tell(tx, policy, e, c, who, n, t); err != nil {
 			return err
 		}
@@ -65,12 +86,15 @@ func customer(tx store.Tx, c *casecore.Case) (*casecore.Customer, error) {
 
 // tell writes the message and the notice of one planned template.
 func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, t *tally) error {
-	at, err := p.recipient(tx, e, c, who, plan.Template)
+	at, err := p.recipient(tx, e, c, who, plan)
 	if err != nil {
 		return err
 	}
 	to := at.to
-	id := NoticeID(e.ID, to.Key(), plan.Template)
+	id := NoticeID(e.ID, to.Key(), plan.name())
+	if to.Handle == "" && plan.aside() {
+		id = NoticeID(e.ID, plan.whom(), plan.name())
+	}
 	known, err := exists(tx, id)
 	if err != nil || known {
 		return err
@@ -78,34 +102,57 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 	if recent, err := p.told(tx, c, plan); err != nil || recent {
 		return err
 	}
-	if to.Handle == "" {
+	if at.channel == "" || at.to.Handle == "" {
 		return p.skip(tx, policy, id, e, c, plan, at.reason, t)
 	}
-	if answersItself(e) {
+	if mayLoop(e, c, plan, to) {
 		if ok, err := spend(tx, to, p.ledger.Now()); err != nil {
 			return err
 		} else if !ok {
 			return p.skip(tx, policy, id, e, c, plan, Loop, t)
 		}
 	}
-	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
-	m.Channel, m.To = at.channel, to
-	offer(&m.Body, to.Kind, e.Choices)
-	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
+	written, err := p.write(tx, policy, e, c, who, plan, at)
 	if err != nil {
 		return err
 	}
-	return p.dispatch(tx, id, e, c, written, policy.when(e, plan.Template, who, p.ledger.Now()), t)
+	n := &Notice{Meta: store.Meta{ID: id}, Aside: plan.aside(), Reminder: plan.Reminder, Late: plan.Late}
+	due := p.ledger.Now()
+	if !plan.timed() {
+		due = policy.when(e, plan.Template, plan.sleeper(who), due)
+	}
+	return p.dispatch(tx, n, e, c, written, due, t)
+}
+
+// write puts a notice's words into the book: to the customer as a message of the
+// conversation, to anybody else beside it.
+func (p *Planner) write(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, at place) (*casecore.Message, error) {
+	if plan.timed() {
+		e = &casecore.Event{Meta: e.Meta, Kind: cmp.Or(plan.Late, remindedOf), Case: e.Case, At: p.ledger.Now()}
+	}
+	if plan.aside() {
+		m := policy.forOthers(plan, e, c, who)
+		m.Channel, m.To = at.channel, at.to
+		_, written, err := p.ledger.Inform(tx, by(policy.Centre()), c.ID, m)
+		return written, err
+	}
+	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
+	m.Channel, m.To = at.channel, at.to
+	offer(&m.Body, at.to.Kind, e.Choices)
+	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
+	return written, err
 }
 
 // dispatch hands a message to the outbox, which sends it when it is due. Behind an
 // unfinished one of its case and channel it waits (see Notice.Lane); one that is
 // due later is held, and holds up nothing.
-func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecore.Case, m *casecore.Message, due time.Time, t *tally) error {
+func (p *Planner) dispatch(tx store.Tx, n *Notice, e *casecore.Event, c *casecore.Case, m *casecore.Message, due time.Time, t *tally) error {
 	now := p.ledger.Now()
-	n := &Notice{
-		Meta: store.Meta{ID: id}, Event: e.ID, Case: m.Case, CaseNumber: c.CaseNumber(), Message: m.ID, Seq: m.Seq,
-		Template: m.Template, Channel: m.Channel, To: m.To, State: Pending, NextAt: due, Created: now,
+	n.Event, n.Case, n.CaseNumber, n.Message, n.Seq = e.ID, m.Case, c.CaseNumber(), m.ID, m.Seq
+	n.Template, n.Channel, n.To = m.Template, m.Channel, m.To
+	n.State, n.NextAt, n.Created, n.Since = Pending, due, now, e.At
+	if n.Timed() {
+		n.Since = now
 	}
 	t.planned++
 	if due.After(now) {
@@ -115,33 +162,42 @@ func (p *Planner) dispatch(tx store.Tx, id string, e *casecore.Event, c *casecor
 	return Enlist(tx, n)
 }
 
-// skip keeps on record that, and why, the customer is not written to.
+// skip keeps on record that, and why, somebody is not written to.
 func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, reason string, t *tally) error {
 	now := p.ledger.Now()
 	t.skipped++
 	err := Notices.Put(tx, &Notice{
-		Meta: store.Meta{ID: id}, Event: e.ID, Case: c.ID, CaseNumber: c.CaseNumber(), Template: plan.Template,
-		State: Skipped, Reason: reason, Created: now, Done: now,
+		Meta: store.Meta{ID: id}, Event: e.ID, Case: c.ID, CaseNumber: c.CaseNumber(), Template: plan.Template, To: plan.To,
+		State: Skipped, Reason: reason, Aside: plan.aside(), Reminder: plan.Reminder, Late: plan.Late, Created: now, Done: now,
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, reason); err != nil || !Matters(e) {
+	err = p.ledger.Untold(tx, by(policy.Centre()), c.ID, plan.Template, reason)
+	if err != nil || !Matters(e) || plan.aside() {
 		return err
 	}
 	return p.ledger.WantCall(tx, by(policy.Centre()), c.ID, reason, "")
 }
 
-// told says whether the case had this template too short a time ago.
+// told says whether somebody had this template of the case too short a time ago.
 func (p *Planner) told(tx store.Tx, c *casecore.Case, plan Planned) (bool, error) {
 	if plan.Every <= 0 {
 		return false, nil
 	}
-	last, err := Notices.First(tx, store.Range{Index: "case", Prefix: store.Under(c.ID, plan.Template), Reverse: true})
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+	lately := store.Range{
+		Index: "case", Prefix: store.Under(c.ID, plan.Template),
+		From: store.Join(c.ID, plan.Template, store.TimeKey(p.ledger.Now().Add(-time.Duration(plan.Every)))) + "\x00",
 	}
-	return err == nil && p.ledger.Now().Sub(last.Created) < time.Duration(plan.Every), err
+	for n, err := range Notices.Scan(tx, lately) {
+		if err != nil {
+			return false, err
+		}
+		if n.Aside == plan.aside() && (!n.Aside || n.To.Key() == plan.To.Key()) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func exists(tx store.Tx, id string) (bool, error) {
@@ -162,27 +218,48 @@ type place struct {
 // recipient is where a notice goes: to the identity that the customer prefers, if
 // it is still theirs and there is a channel for it, else to where they last wrote,
 // else to any other of their addresses. A case entered by hand goes to its address
-// if a channel serves it by now.
-func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, who *casecore.Customer, template string) (place, error) {
-	if e.Kind == casecore.Asked {
+// if a channel serves it by now. What is for somebody else goes to them.
+func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned) (place, error) {
+	switch {
+	case plan.aside():
+		return p.colleague(tx, c, plan.To)
+	case e.Kind == casecore.Asked:
 		return p.asker(tx, e)
 	}
 	channel, to, err := p.preferred(tx, c, who)
 	if err != nil {
 		return place{}, err
 	}
-	if channels.IsDesk(channel) {
+	if !p.o.Reach.serves(channel) {
 		served, ok := p.o.Reach.On(to.Kind)
 		if !ok {
-			return place{reason: NoAddress}, nil
+			return p.unserved(tx, e, c, plan.name())
 		}
 		channel = served
 	}
 	if s, err := shut(tx, to); err != nil || s == nil {
 		return place{channel: channel, to: to}, err
 	}
-	channel, to, err = p.o.Reach.Next(tx, c, e.ID, template)
+	channel, to, err = p.o.Reach.Next(tx, c, e.ID, plan.name())
 	return place{channel: channel, to: to, reason: AllShut}, err
+}
+
+// unserved is where a notice goes when no channel serves the address where the
+// customer last wrote: to another of theirs. Without any it waits for the channel,
+// which may be back soon, but for a case that was entered by hand.
+func (p *Planner) unserved(tx store.Tx, e *casecore.Event, c *casecore.Case, template string) (place, error) {
+	if channels.IsDesk(c.Channel) {
+		return place{reason: NoAddress}, nil
+	}
+	channel, to, err := p.o.Reach.Next(tx, c, e.ID, template)
+	if err != nil || to.Handle != "" {
+		return place{channel: channel, to: to}, err
+	}
+	s, err := shut(tx, c.To)
+	if err != nil || s != nil {
+		return place{reason: AllShut}, err
+	}
+	return place{channel: c.Channel, to: c.To}, nil
 }
 
 // asker is where the message came from that the customer is asked about.

@@ -99,8 +99,8 @@ func (p *Planner) Run(ctx context.Context) error {
 		return fmt.Errorf("watch events: %w", err)
 	}
 	work := context.WithoutCancel(ctx)
-	poll := time.NewTicker(p.o.Poll)
-	defer poll.Stop()
+	timer := time.NewTimer(p.o.Poll)
+	defer timer.Stop()
 	for {
 		more := p.round(work)
 		if ctx.Err() != nil {
@@ -109,6 +109,11 @@ func (p *Planner) Run(ctx context.Context) error {
 		if more {
 			continue
 		}
+		wait := p.remind(work)
+		if wait <= 0 {
+			continue // what has just happened is told before what waits for days
+		}
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -116,7 +121,7 @@ func (p *Planner) Run(ctx context.Context) error {
 			if !ok {
 				hints = nil // ctx is done, or the store is closed: the poll tells
 			}
-		case <-poll.C:
+		case <-timer.C:
 		}
 	}
 }
@@ -195,9 +200,7 @@ func (p *Planner) plan(ctx context.Context, ids []string) (err error) {
 		return nil
 	})
 	if err == nil {
-		p.stats.events.Add(t.events)
-		p.stats.planned.Add(t.planned)
-		p.stats.skipped.Add(t.skipped)
+		p.count(t)
 	}
 	return err
 }
@@ -205,14 +208,23 @@ func (p *Planner) plan(ctx context.Context, ids []string) (err error) {
 // tally counts what one transaction does.
 type tally struct{ events, planned, skipped uint64 }
 
+func (p *Planner) count(t tally) {
+	p.stats.events.Add(t.events)
+	p.stats.planned.Add(t.planned)
+	p.stats.skipped.Add(t.skipped)
+}
+
+// caught makes a panic the error that a function returns.
+func caught(err *error) {
+	if fault := recover(); fault != nil {
+		*err = fmt.Errorf("panic: %v", fault)
+	}
+}
+
 // event plans one event and strikes it from the list. A fault in a template or a
 // policy must not stop the post room, so a panic counts as this event's failure.
 func (p *Planner) event(tx store.Tx, policy *Policy, id string, t *tally) (err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("panic: %v", fault)
-		}
-	}()
+	defer caught(&err)
 	e, err := casecore.Events.Get(tx, id)
 	if err != nil {
 		return err

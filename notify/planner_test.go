@@ -16,6 +16,7 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
+	"casewire/casecore/staff"
 	"casewire/casecore/store"
 	"casewire/casecore/store/sqlite"
 	"casewire/channels"
@@ -84,7 +85,7 @@ func newDesk(t *testing.T, o notify.Options) *desk {
 		t.Fatal(err)
 	}
 	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{},
-		slices.Concat(casecore.Collections(), notify.Collections())...)
+		slices.Concat(casecore.Collections(), staff.Collections(), notify.Collections())...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ type Reach struct {
 	// Channel returns the channel to write to addresses of a kind, and false when
 	// there is none now; nil: there never is.
 	Channel func(kind channels.Kind) (channelID string, ok bool)
+	// Serves says that there is such a channel now; nil: there always is.
+	Serves func(channelID string) bool
 	// Order is in which order kinds are tried; what it leaves out comes last, and
 	// nil leaves out all.
 	Order func() []channels.Kind
@@ -68,12 +70,22 @@ func (r Reach) sorted(list []*casecore.Identity) []*casecore.Identity {
 	return list
 }
 
+// Reaches says that a channel can write to an address of the case's customer now.
+func (r Reach) Reaches(c *casecore.Case, a channels.Address) bool {
+	_, ok := r.channel(c, a)
+	return ok
+}
+
 // channel is the case's own for the address that it came from.
 func (r Reach) channel(c *casecore.Case, a channels.Address) (string, bool) {
-	if a.Key() == c.To.Key() && !channels.IsDesk(c.Channel) {
+	if a.Key() == c.To.Key() && r.serves(c.Channel) {
 		return c.Channel, true
 	}
 	return r.On(a.Kind)
+}
+
+func (r Reach) serves(channelID string) bool {
+	return !channels.IsDesk(channelID) && (r.Serves == nil || r.Serves(channelID))
 }
 
 // shut returns why nothing may be sent to an address, or nil.

@@ -33,7 +33,8 @@ type Settled struct {
 // an unfinished notice becomes an undelivered one, which Reach.Again can send;
 // events that were not planned are not told of, and an operator's answer among
 // them becomes an undelivered notice, too; what was sent is not sent on to another
-// address, whatever is heard of it. Nothing else may work with the store meanwhile.
+// address, whatever is heard of it; reminders go on with the next that comes due.
+// Nothing else may work with the store meanwhile.
 func AfterRestore(ctx context.Context, st store.Store, l *casecore.Ledger) (Settled, error) {
 	r := &restore{store: st, ledger: l}
 	for _, s := range append([]State{Held}, Unfinished...) {
@@ -42,6 +43,10 @@ func AfterRestore(ctx context.Context, st store.Store, l *casecore.Ledger) (Sett
 		}
 	}
 	if err := r.repeat(ctx, r.strikeAll); err != nil {
+		return Settled{}, err
+	}
+	now := l.Now() // once: what is passed over is due a moment later
+	if err := r.repeat(ctx, func(tx store.Tx) (int, error) { return passOver(tx, now) }); err != nil {
 		return Settled{}, err
 	}
 	return r.Settled, r.keepSent(ctx)
@@ -104,16 +109,17 @@ func (r *restore) withhold(tx store.Tx, n *Notice) error {
 	n.State, n.Reason, n.Done = Dead, Restored, r.ledger.Now()
 	n.Stuck, n.Behind, n.LeaseUntil, n.NextAt = false, false, time.Time{}, time.Time{}
 	n.Tries++
-	if err := Notices.Put(tx, n); err != nil {
-		return err
-	}
 	m, err := r.ledger.Attempted(tx, n.Message, casecore.Attempt{
 		No: n.Tries, Channel: n.Channel, At: n.Done, State: channels.Failed, Reason: Restored,
 	})
 	if err == nil {
+		n.Proof = m.Proof()
 		err = r.ledger.Undelivered(tx, casecore.System("notify"), m, Restored)
 	}
-	return unlessGone(err)
+	if err := unlessGone(err); err != nil {
+		return err
+	}
+	return Notices.Put(tx, n)
 }
 
 // unlessGone takes a case or a message that is gone as no fault: there is nobody to

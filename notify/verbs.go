@@ -34,7 +34,7 @@ func (r Reach) Again(tx store.Tx, l *casecore.Ledger, by casecore.Actor, id stri
 	if to.Handle == "" {
 		to = n.To
 	}
-	channel, err := r.open(tx, c, to)
+	channel, err := r.wayTo(tx, c, n, to)
 	if err != nil {
 		return nil, err
 	}
@@ -42,17 +42,40 @@ func (r Reach) Again(tx store.Tx, l *casecore.Ledger, by casecore.Actor, id stri
 	if err != nil {
 		return nil, err
 	}
-	if _, m, err = l.Retell(tx, by, m, channel, to); err != nil {
+	if m, err = retell(tx, l, by, n, m, channel, to); err != nil {
 		return nil, err
 	}
 	if err := n.handle(tx, by, l.Now()); err != nil {
 		return nil, err
 	}
-	next := &Notice{
-		Meta: store.Meta{ID: NoticeID(n.Event, to.Key(), n.Template+"|"+n.ID)}, Event: n.Event, Case: n.Case, CaseNumber: n.CaseNumber,
-		Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to, State: Pending, NextAt: l.Now(), Created: l.Now(),
+	next := &Notice{ // a reminder that somebody sends is none: it goes out whatever the status
+		Meta: store.Meta{ID: NoticeID(n.Event, to.Key(), n.Name()+"|"+n.ID)}, Event: n.Event, Case: n.Case, CaseNumber: n.CaseNumber,
+		Aside: n.Aside, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to, State: Pending, NextAt: l.Now(), Created: l.Now(),
 	}
 	return next, Enlist(tx, next)
+}
+
+// retell writes a message that did not arrive once more.
+func retell(tx store.Tx, l *casecore.Ledger, by casecore.Actor, n *Notice, m *casecore.Message, channel string, to channels.Address) (*casecore.Message, error) {
+	if !n.Aside {
+		_, again, err := l.Retell(tx, by, m, channel, to)
+		return again, err
+	}
+	_, again, err := l.Inform(tx, by, m.Case, casecore.Message{Channel: channel, To: to, Template: m.Template, Body: m.Body, Instead: m.ID})
+	return again, err
+}
+
+// wayTo returns the channel to send a notice again on. What is for somebody of the
+// house goes to nobody else.
+func (r Reach) wayTo(tx store.Tx, c *casecore.Case, n *Notice, to channels.Address) (string, error) {
+	if !n.Aside {
+		return r.open(tx, c, to)
+	}
+	channel, ok := r.On(to.Kind)
+	if !ok || to.Key() != n.To.Key() {
+		return "", ErrNoWay
+	}
+	return channel, nil
 }
 
 // open returns the channel to an address that is the customer's and not shut.
@@ -94,5 +117,5 @@ func (n *Notice) Undelivered() bool {
 	if !n.HandledAt.IsZero() {
 		return false
 	}
-	return n.State == Dead || n.State == Skipped && n.Reason != TakenBack && n.Reason != Cancelled
+	return n.State == Dead || n.State == Skipped && n.Reason != TakenBack && n.Reason != Cancelled && n.Reason != Left
 }

@@ -56,11 +56,11 @@ func (d *Directory) change(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // Create stores a new operator with the login, name, roles, queues, capacity,
-// language and phone of o. An empty password means none yet: a link sets it. Faults are
+// language, phone and mail address of o. An empty password means none yet: a link sets it. Faults are
 // *Refused, joined; a login that is taken is one of them. also runs in the same
 // commit.
 func (d *Directory) Create(ctx context.Context, o Operator, password string, also ...func(store.Tx, *Operator) error) (*Operator, error) {
-	o.Login, o.Name, o.Phone = CleanLogin(o.Login), strings.TrimSpace(o.Name), CleanPhone(o.Phone)
+	o.Login, o.Name, o.Phone, o.Email = CleanLogin(o.Login), strings.TrimSpace(o.Name), CleanPhone(o.Phone), CleanEmail(o.Email)
 	errs := []error{d.check(&o)}
 	if password != "" {
 		errs = append(errs, checkPassword(password, o.Login))
@@ -83,7 +83,7 @@ func (d *Directory) Create(ctx context.Context, o Operator, password string, als
 			return err
 		}
 		out = &Operator{Login: o.Login, Name: o.Name, Password: phc, Roles: o.Roles, Queues: o.Queues,
-			Capacity: o.Capacity, Lang: o.Lang, Phone: o.Phone, Created: d.o.Now(), Updated: d.o.Now()}
+			Capacity: o.Capacity, Lang: o.Lang, Phone: o.Phone, Email: o.Email, Created: d.o.Now(), Updated: d.o.Now()}
 		return put(tx, out, operators.Put, also)
 	})
 	if err != nil {
@@ -101,6 +101,7 @@ type Change struct {
 	Capacity *int
 	Lang     *string
 	Phone    *string // empty: none
+	Email    *string // empty: none
 	Disabled *bool   // true: ends their sessions and link
 	Password *string // ends their sessions and link
 }
@@ -184,6 +185,9 @@ func (o *Operator) apply(c Change) {
 	}
 	if c.Phone != nil {
 		o.Phone = CleanPhone(*c.Phone)
+	}
+	if c.Email != nil {
+		o.Email = CleanEmail(*c.Email)
 	}
 	if c.Disabled != nil {
 		o.Disabled = *c.Disabled
@@ -304,6 +308,20 @@ func (d *Directory) OfPhone(tx store.Tx, number string) (casecore.Actor, error) 
 		}
 	}
 	return casecore.Actor{}, fmt.Errorf("operator by phone: %w", store.ErrNotFound)
+}
+
+// OfRole returns the operators with a role who are not disabled, by login.
+func OfRole(tx store.Tx, role string) ([]*Operator, error) {
+	var out []*Operator
+	for o, err := range operators.Scan(tx, store.Range{Index: "login"}) {
+		if err != nil {
+			return nil, fmt.Errorf("operators by role: %w", err)
+		}
+		if !o.Disabled && slices.Contains(o.Roles, role) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 func find(tx store.Tx, loginOrID string) (*Operator, error) {

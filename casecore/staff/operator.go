@@ -7,6 +7,7 @@ package staff
 import (
 	"errors"
 	"fmt"
+	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type Operator struct {
 	Capacity int       `json:"capacity,omitempty"` // active cases they may hold; 0: no limit
 	Lang     string    `json:"lang,omitempty"`     // of their pages
 	Phone    string    `json:"phone,omitempty"`    // in E.164: rings when they call a customer; empty: they cannot
+	Email    string    `json:"email,omitempty"`    // where notices for their role go; empty: they get none
 	Disabled bool      `json:"disabled,omitempty"`
 	Rights   int64     `json:"rights"` // grows when what they may do changes; closes open sockets
 	Created  time.Time `json:"created"`
@@ -82,6 +84,7 @@ const (
 	MaxPassword = 200
 	MaxCapacity = 1000
 	maxQueues   = 200
+	maxEmail    = 254
 )
 
 // CleanLogin is the form under which a login is kept and compared.
@@ -159,8 +162,14 @@ func (d *Directory) check(o *Operator) error {
 	if o.Phone != "" && !casecore.IsNumber(o.Phone) {
 		errs = append(errs, &Refused{"phone", "is not a number with its country; write it like +381601234567"})
 	}
+	if a, err := mail.ParseAddress(o.Email); o.Email != "" && (err != nil || a.Address != o.Email || len(o.Email) > maxEmail) {
+		errs = append(errs, &Refused{"email", "is no mail address; write it like olena@shop.example"})
+	}
 	return errors.Join(errs...)
 }
+
+// CleanEmail is the form in which a mail address is kept and compared.
+func CleanEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 // CleanPhone is the form in which a phone number is kept: without what people
 // write between digits.

@@ -2,6 +2,7 @@ package staff_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,5 +65,48 @@ func TestWhoHasAPhone(t *testing.T) {
 	none := ""
 	if o, err := b.Update(t.Context(), "here", staff.Change{Phone: &none}, 0); err != nil || o.Phone != "" || o.Rights != here.Rights {
 		t.Errorf("taken away: %+v, %v", o, err)
+	}
+}
+
+// Where notices for a role go: to those who have it, an address, and still work here.
+func TestMailForARole(t *testing.T) {
+	b := setup(t)
+	for typed, want := range map[string]string{
+		"": "", " Olena@Shop.example ": "olena@shop.example",
+		"olena": "refused", "Olena <olena@shop.example>": "refused", "a@b@c": "refused", strings.Repeat("a", 250) + "@b.cd": "refused",
+	} {
+		o, err := b.Create(t.Context(), staff.Operator{Login: store.NewID(), Name: "Olena", Roles: []string{casecore.RoleQC}, Email: typed}, "")
+		all := staff.Refusals(err)
+		switch {
+		case want == "refused":
+			if len(all) != 1 || all[0].Field != "email" || !strings.Contains(all[0].Msg, "olena@shop.example") {
+				t.Errorf("%q: %v", typed, err)
+			}
+		case err != nil || o.Email != want:
+			t.Errorf("%q: %+v, %v", typed, o, err)
+		}
+	}
+	b.hire(t, "zoe", casecore.RoleSupervisor, casecore.RoleOperator)
+	b.hire(t, "ada", casecore.RoleSupervisor)
+	b.hire(t, "gone", casecore.RoleSupervisor)
+	b.hire(t, "else", casecore.RoleOperator)
+	mail, off := "ADA@shop.example", true
+	if o, err := b.Update(t.Context(), "ada", staff.Change{Email: &mail}, 0); err != nil || o.Email != "ada@shop.example" {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if _, err := b.Update(t.Context(), "gone", staff.Change{Disabled: &off}, 0); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := b.store.View(t.Context(), func(tx store.Tx) error {
+		all, err := staff.OfRole(tx, casecore.RoleSupervisor)
+		got = nil
+		for _, o := range all {
+			got = append(got, o.Login)
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(got, []string{"ada", "zoe"}) {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -30,6 +30,7 @@ type clerk struct {
 	finished []*result         // not recorded yet
 	gates    map[string]*gate  // by channel
 	shut     map[string]bool   // channels that have notices and no door
+	others   map[lease]sight   // leases of other workers
 	faults   map[string]*fault // notices that spoil the round, by id
 	tookOver bool              // the leases of an earlier process
 }
@@ -48,7 +49,15 @@ type job struct {
 	out     channels.Outbound
 	door    channels.Channel
 	cancel  context.CancelFunc
+	leased  time.Time // when the lease was taken; never changed
 	renewed time.Time // when the lease was last extended
+}
+
+// sight is another worker's lease. Its end is by that worker's clock, which may be
+// minutes off ours: it only shows whether the lease was extended.
+type sight struct {
+	until time.Time
+	since time.Time // from when on it stood so, by our own clock
 }
 
 // result is how a send ended.
@@ -61,6 +70,9 @@ type result struct {
 
 // errCut is why sends are cancelled.
 var errCut = errors.New("cut short by the stop")
+
+// errLate is why a send was not begun.
+var errLate = errors.New("its lease was over before it began")
 
 func newClerk(o *Outbox) *clerk {
 	return &clerk{
@@ -172,7 +184,7 @@ func (c *clerk) round(work, sends context.Context) time.Duration {
 func (c *clerk) update(ctx context.Context) (*turn, error) {
 	var t *turn
 	err := c.store.Update(ctx, func(tx store.Tx) error {
-		t = &turn{clerk: c, tx: tx, now: c.o.Now(), ended: map[lease]bool{}}
+		t = &turn{clerk: c, tx: tx, now: c.o.Now(), ended: map[lease]bool{}, called: map[string]bool{}}
 		return t.run()
 	})
 	if f, ok := errors.AsType[*fault](err); ok {
@@ -244,6 +256,10 @@ func (c *clerk) send(ctx context.Context, j *job) (r *result) {
 			r.err = &channels.SendError{Reason: channels.Unsure, Retry: true, Err: fmt.Errorf("panic (%T)", p)}
 		}
 	}()
+	if c.o.Now().Sub(j.leased) >= c.o.Lease { // stopped on the way here: another may be at it by now
+		r.cut, r.err = true, &channels.SendError{Reason: channels.Unreachable, Retry: true, Err: errLate}
+		return r
+	}
 	receipt, err := j.door.Send(ctx, j.out)
 	if err != nil {
 		r.err = channels.AsSendError(err)

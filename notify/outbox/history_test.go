@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/flow"
 	"casewire/casecore/store"
 	"casewire/channels"
 	"casewire/notify"
@@ -119,7 +120,51 @@ type history struct {
 	provider *provider
 	life     *life
 	cases    []*casecore.Case
-	want     int // notices that the model predicts
+	want     int           // notices that the model predicts
+	hold     time.Duration // of a status
+	stays    map[string]*stay
+}
+
+// stay is the time that a case spends in the status of which its customer is told,
+// by the event that began it.
+type stay struct {
+	c          *casecore.Case
+	began, end time.Time
+}
+
+// When the model's customers are reminded: never while the history goes on, which
+// takes an hour or two.
+const (
+	firstReminder = 12 * time.Hour
+	nextReminder  = 8 * time.Hour
+	mostReminders = 3
+)
+
+// enters moves a case and notes the stay that this begins or ends.
+func (x *history) enters(c *casecore.Case, to string) {
+	time.Sleep(time.Microsecond) // outside of this bubble nothing happens at the same time
+	x.move(c, to)
+	var last *casecore.Event
+	x.view(func(tx store.Tx) error {
+		for e, err := range casecore.Events.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID)}) {
+			if err != nil {
+				return err
+			}
+			if e.Kind == casecore.Moved {
+				last = e
+			}
+		}
+		return nil
+	})
+	for _, s := range x.stays {
+		if s.c.ID == c.ID && s.end.IsZero() {
+			s.end = last.At
+		}
+	}
+	if to == "ready" {
+		x.stays[last.ID] = &stay{c: c, began: last.At}
+		x.want++
+	}
 }
 
 var points = []string{"outbox.leased", "outbox.sent", "planner.before-commit"}
@@ -171,10 +216,9 @@ func (x *history) step() {
 		c := pick()
 		x.view(func(tx store.Tx) (err error) { c, err = casecore.Cases.Get(tx, c.ID); return err })
 		if c.Status == "ready" {
-			x.move(c, "repair")
+			x.enters(c, "repair")
 		} else {
-			x.move(c, "ready")
-			x.want++
+			x.enters(c, "ready")
 		}
 	case dice < 10:
 		time.Sleep(time.Duration(x.rand.IntN(600)) * time.Second)
@@ -188,11 +232,12 @@ func (x *history) step() {
 	}
 }
 
-// Random histories of events, faults and crashes give exactly the notices that a
-// simple model predicts (promise 4, I3): each is sent at least once or dead with
-// a reason that the case shows; none is taken twice but where the answer was lost
-// or the process died between send and record; and per case and channel they
-// arrive in order.
+// Random histories of events, reverts, faults and crashes give exactly the notices
+// that a simple model predicts (promise 4, I3, N1): each is sent at least once or
+// dead with a reason that the case shows; none is taken twice but where the answer
+// was lost or the process died between send and record; per case and channel they
+// arrive in order. A status that was left before its hold was over is told to
+// nobody, one that stayed is told and then reminded of by the schedule.
 func TestHistories(t *testing.T) {
 	histories, steps := 16, 40
 	if testing.Short() {
@@ -201,7 +246,13 @@ func TestHistories(t *testing.T) {
 	for seed := range histories {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			room(t, func(t *testing.T, h *house) {
-				x := &history{house: h, t: t, rand: rand.New(rand.NewPCG(uint64(seed), 7))}
+				x := &history{house: h, t: t, rand: rand.New(rand.NewPCG(uint64(seed), 7)), stays: map[string]*stay{}}
+				if seed%2 == 1 {
+					x.hold = 2 * time.Minute
+				}
+				h.reminds()
+				h.spec.Reminders[0].After, h.spec.Reminders[0].Every = flow.Duration(firstReminder), flow.Duration(nextReminder)
+				h.deliver(notify.Manner{Hold: flow.Duration(x.hold)})
 				x.provider = &provider{rand: rand.New(rand.NewPCG(uint64(seed), 8)), fate: map[string]*fate{}}
 				for _, channel := range []string{mail, text} {
 					d := h.door(channel)
@@ -217,6 +268,17 @@ func TestHistories(t *testing.T) {
 				x.provider.healthy = true
 				x.provider.mu.Unlock()
 				x.start()
+				for range 12 {
+					time.Sleep(time.Duration(x.rand.IntN(8)) * time.Hour)
+					if x.rand.IntN(2) == 0 {
+						x.life.dieAt("planner.before-commit", 1) // at the next reminder
+					}
+					time.Sleep(time.Minute)
+					if x.life.dead.Load() || x.rand.IntN(3) == 0 {
+						x.restart()
+					}
+				}
+				x.restart()
 				time.Sleep(100 * time.Hour)
 				x.life.stop()
 				x.check()
@@ -229,6 +291,7 @@ func TestHistories(t *testing.T) {
 func (x *history) check() {
 	x.t.Helper()
 	all := x.notices()
+	x.checkStays(all)
 	if len(all) != x.want {
 		x.t.Errorf("%d notices, the model says %d", len(all), x.want)
 	}
@@ -242,6 +305,9 @@ func (x *history) check() {
 		if n.State == notify.Skipped && n.Reason == notify.AllShut && shut[n.Case] {
 			dead[n.Case]++
 			continue
+		}
+		if n.State == notify.Skipped && (n.Reason == notify.TakenBack || n.Reason == notify.Left) {
+			continue // see checkStays
 		}
 		f := x.provider.of(n.Message)
 		if seen[n.Message] {
@@ -275,7 +341,46 @@ func (x *history) check() {
 			x.t.Errorf("%s: %d dead, events %q", c.CaseNumber(), dead[c.ID], got)
 		}
 	}
+	for _, c := range x.cases {
+		x.proves(c)
+	}
 	x.checkOrder(all)
+}
+
+// checkStays compares what customers were told of their status with how long it was
+// theirs, and adds the reminders to what the model predicts.
+func (x *history) checkStays(all []*notify.Notice) {
+	x.t.Helper()
+	of := map[string][]*notify.Notice{}
+	for _, n := range all {
+		if s := x.stays[n.Event]; s != nil {
+			of[n.Event] = append(of[n.Event], n)
+		}
+	}
+	for id, s := range x.stays {
+		reminders := 0
+		if s.end.IsZero() {
+			reminders = mostReminders
+			if x.shut(s.c.To) != nil {
+				reminders = 1 // which nobody got
+			}
+		}
+		x.want += reminders
+		told := of[id]
+		if len(told) != 1+reminders {
+			x.t.Errorf("%s: %d notices of one stay of %v, the model says %d", s.c.CaseNumber(), len(told), s.end.Sub(s.began), 1+reminders)
+		}
+		for _, n := range told {
+			back := n.State == notify.Skipped && (n.Reason == notify.TakenBack || n.Reason == notify.Left)
+			slip := !s.end.IsZero() && s.end.Sub(s.began) < x.hold
+			switch {
+			case slip && (n.State != notify.Skipped || n.Message != "" && x.provider.of(n.Message).taken > 0):
+				x.t.Errorf("%s: a slip of %v was told: %s", s.c.CaseNumber(), s.end.Sub(s.began), n.State)
+			case back && (s.end.IsZero() || x.hold == 0):
+				x.t.Errorf("%s: not told, and nothing was taken back: %s", s.c.CaseNumber(), n.Reason)
+			}
+		}
+	}
 }
 
 // checkOrder compares the order in which messages were first taken with that of
@@ -290,6 +395,9 @@ func (x *history) checkOrder(all []*notify.Notice) {
 		last := map[string]*notify.Notice{}
 		for _, id := range x.door(channel).sent() {
 			n := byMessage[id]
+			if x.hold > 0 && x.stays[n.Event] != nil {
+				continue // what is held holds up nobody
+			}
 			if before := last[n.Case]; before != nil && before.After(n) {
 				x.t.Errorf("%s on %s: message %d came before %d", n.CaseNumber, channel, before.Seq, n.Seq)
 			}

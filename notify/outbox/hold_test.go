@@ -62,6 +62,23 @@ func TestAStatusTakenBackTellsNobody(t *testing.T) {
 	})
 }
 
+// What is not so any more is not told when the hold is over: the customer who stands
+// at the counter is not asked to come and fetch it.
+func TestAStatusThatWasLeftTellsNobody(t *testing.T) {
+	held(t, func(t *testing.T, h *house, c *casecore.Case, told func() []string) {
+		h.move(c, "ready")
+		time.Sleep(hold / 2)
+		h.move(c, "issued")
+		time.Sleep(time.Hour)
+		if got := told(); len(got) != 0 {
+			t.Fatalf("told %q of what was over", got)
+		}
+		if n := h.only(); n.State != notify.Skipped || n.Reason != notify.Left || n.Undelivered() {
+			t.Errorf("the notice is %s: %s", n.State, n.Reason)
+		}
+	})
+}
+
 // An operator's words do not wait for a held notice.
 func TestAHeldNoticeHoldsUpNobody(t *testing.T) {
 	held(t, func(t *testing.T, h *house, c *casecore.Case, told func() []string) {

@@ -77,7 +77,7 @@ func newHouse(t testing.TB) *house {
 	return h
 }
 
-// deliver changes how notices are delivered. It is called before start.
+// deliver changes how notices are delivered, from the next batch on.
 func (h *house) deliver(m notify.Manner) {
 	h.t.Helper()
 	h.spec.Delivery = m
@@ -85,7 +85,16 @@ func (h *house) deliver(m notify.Manner) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.policy = p
+}
+
+// inForce is the policy of now.
+func (h *house) inForce() *notify.Policy {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.policy
 }
 
 func (h *house) open() {
@@ -160,7 +169,8 @@ func (h *house) start(o outbox.Options) (box *outbox.Outbox, stop func()) {
 		o.Doubt = doubt
 	}
 	box = outbox.New(h.st, h.ledger, h.doorOf, o)
-	planner := notify.NewPlanner(h.st, h.ledger, func() *notify.Policy { return h.policy }, notify.Options{Poll: seldom, Check: h.check, Log: h.log})
+	planner := notify.NewPlanner(h.st, h.ledger, h.inForce,
+		notify.Options{Poll: seldom, Check: h.check, Log: h.log, Reach: o.Reach})
 	var wg sync.WaitGroup
 	wg.Go(func() { h.must(planner.Run(ctx)) })
 	wg.Go(func() { h.must(box.Run(ctx)) })

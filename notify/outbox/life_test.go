@@ -74,8 +74,8 @@ func (l *life) run(o outbox.Options) {
 	}
 	o.Doubt = doubt
 	l.box = outbox.New(l.store, l.h.ledger, l.door, o)
-	planner := notify.NewPlanner(l.store, l.h.ledger, func() *notify.Policy { return l.h.policy },
-		notify.Options{Poll: l.poll, Check: l.check, Log: l.h.log})
+	planner := notify.NewPlanner(l.store, l.h.ledger, l.h.inForce,
+		notify.Options{Poll: l.poll, Check: l.check, Log: l.h.log, Reach: o.Reach})
 	var wg sync.WaitGroup
 	wg.Go(func() { l.h.must(planner.Run(ctx)) })
 	wg.Go(func() { l.h.must(l.box.Run(ctx)) })

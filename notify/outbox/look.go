@@ -11,8 +11,9 @@ import (
 // look is what a glance at the store shows: whether there is something to do now,
 // and else when there will be.
 type look struct {
-	now bool
-	at  time.Time
+	now    bool
+	at     time.Time
+	others []*notify.Notice // leased by other workers
 }
 
 func (l *look) by(t, now time.Time) {
@@ -39,8 +40,34 @@ func (c *clerk) look(ctx context.Context) (look, error) {
 	})
 	if err == nil && !c.stopping {
 		c.notice(shut)
+		c.watch(&l, now)
 	}
 	return l, err
+}
+
+// watch takes note of the leases of others, and of when they will have shown no life
+// for a lease's time.
+func (c *clerk) watch(l *look, now time.Time) {
+	before := c.others
+	c.others = make(map[lease]sight, len(l.others))
+	for _, n := range l.others {
+		s, known := before[leaseOf(n)]
+		if !known || !s.until.Equal(n.LeaseUntil) {
+			s = sight{until: n.LeaseUntil, since: now}
+		}
+		c.others[leaseOf(n)] = s
+		if c.silent(n, now) {
+			l.now = true
+		}
+		l.by(s.since.Add(c.o.Lease), now)
+	}
+}
+
+// silent says that nothing was heard of a notice's worker for a lease's time. Clocks
+// are not compared: that of the worker may be minutes ahead or behind.
+func (c *clerk) silent(n *notify.Notice, now time.Time) bool {
+	s, known := c.others[leaseOf(n)]
+	return c.o.Alone && !c.tookOver || known && s.until.Equal(n.LeaseUntil) && now.Sub(s.since) >= c.o.Lease
 }
 
 // notice remembers which channels have notices and no door, and raises an alarm
@@ -64,18 +91,13 @@ func (c *clerk) lookAtLeases(tx store.Tx, now time.Time, l *look) error {
 	if c.stopping {
 		return nil
 	}
-	for n, err := range notify.Notices.Scan(tx, store.Range{Index: "lease", Limit: len(c.jobs) + 1}) {
+	for n, err := range notify.Notices.Scan(tx, store.Range{Index: "lease"}) {
 		if err != nil {
 			return err
 		}
-		if c.jobs[leaseOf(n)] != nil {
-			continue
+		if c.jobs[leaseOf(n)] == nil {
+			l.others = append(l.others, n)
 		}
-		if c.o.Alone && !c.tookOver {
-			l.by(now, now)
-		}
-		l.by(n.LeaseUntil, now)
-		break
 	}
 	n, err := notify.Notices.First(tx, store.Range{Index: "await"})
 	if err == nil {

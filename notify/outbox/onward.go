@@ -14,17 +14,24 @@ type failure struct {
 	reason string          // shown on the case: a channels.Reason, a provider's code, or our own word
 	means  channels.Reason // what follows from it; empty: nothing
 	code   string
+	known  bool // the address is shut already: this is no later word on it
 }
 
 // giveUp ends a notice that has not arrived and will not: the case says so, an
 // address that is no good is shut, and the message goes to the customer's next
 // address, if they have one. Whoever calls has put the notice.
 func (o *Outbox) giveUp(tx store.Tx, n *notify.Notice, f failure) error {
-	m := &casecore.Message{Meta: store.Meta{ID: n.Message}, Case: n.Case, Template: n.Template}
-	if err := o.ledger.Undelivered(tx, by(), m, f.reason); err != nil {
+	m, err := casecore.Messages.Get(tx, n.Message) // whole: the event is a seal of what it said
+	switch {
+	case err == nil:
+		err = o.ledger.Undelivered(tx, by(), m, f.reason)
+	case isNotFound(err):
+		err = o.ledger.Untold(tx, by(), n.Case, n.Template, f.reason)
+	}
+	if err != nil {
 		return ignore(err)
 	}
-	if f.means == channels.BadAddress || f.means == channels.Blocked {
+	if !f.known && (f.means == channels.BadAddress || f.means == channels.Blocked) {
 		if err := o.shut(tx, n, f); err != nil {
 			return err
 		}
@@ -87,7 +94,7 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	}
 	return notify.Enlist(tx, &notify.Notice{
 		Meta: store.Meta{ID: notify.NoticeID(n.Event, to.Key(), n.Name())}, Event: n.Event, Case: n.Case,
-		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Reminder: n.Reminder, Channel: channel, To: to,
+		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Reminder: n.Reminder, Late: n.Late, Channel: channel, To: to,
 		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(), Since: n.Since,
 	})
 }

@@ -277,3 +277,32 @@ func TestLoopsEnd(t *testing.T) {
 		}
 	})
 }
+
+// A message that is not even tried, because its address is shut, shows that it did
+// not go out, and is no later word on the address: the customer who was back before
+// it is reached again.
+func TestARefusalIsNoLaterWord(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		d := h.door(mail)
+		_, stop := h.start(outbox.Options{})
+		defer stop()
+		c := h.openCase(mail, channels.Email, "a@b", true)
+		stand := func(open bool, at time.Time) {
+			h.update(func(tx store.Tx) error {
+				return h.ledger.Stand(tx, master, channels.Standing{Channel: mail, Address: c.To, Open: open, Reason: channels.Blocked, At: at})
+			})
+		}
+		blocked := time.Now()
+		stand(false, blocked)
+		time.Sleep(10 * time.Second)
+		m := h.answer(c, "hello")
+		synctest.Wait()
+		if got := h.message(m.ID).Delivery; got.State != channels.Failed || len(d.called()) != 0 {
+			t.Errorf("after %d tries the message is shown as %s", len(d.called()), got.State)
+		}
+		stand(true, blocked.Add(5*time.Second))
+		if s := h.shut(c.To); s != nil {
+			t.Errorf("the address stays shut: %+v", s)
+		}
+	})
+}

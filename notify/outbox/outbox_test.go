@@ -260,6 +260,9 @@ func TestOutageCostsFewTries(t *testing.T) {
 		if got := h.door(chat).texts(); len(got) != 1 {
 			t.Errorf("the other channel waits")
 		}
+		if p := box.Stats().Paused; len(p) != 1 || p[0].Channel != mail || p[0].Reason != channels.Unreachable || p[0].Until.IsZero() {
+			t.Errorf("health is told of %+v", p)
+		}
 		if n := len(d.called()); n > 250 {
 			t.Errorf("%d tries in six hours", n)
 		}

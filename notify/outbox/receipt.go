@@ -118,7 +118,8 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 		}
 	}
 	if wasInLane && !n.InLane() {
-		return true, dead, callUp(tx, n, now)
+		_, err := callUp(tx, n, now)
+		return true, dead, err
 	}
 	return true, dead, nil
 }

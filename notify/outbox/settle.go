@@ -18,9 +18,14 @@ type verdict struct {
 	held    bool
 	free    bool      // the try does not count against the ladder
 	next    time.Time // when unfinished
+	place   time.Time // in the channel's queue; zero: next
 	receipt channels.Receipt
 	err     *channels.SendError
 }
+
+// placeKept is how often a notice may be throttled before it goes to the end of the
+// queue: its provider may mean it alone.
+const placeKept = 5
 
 // judge decides by how the send ended, and by what the provider may have reported
 // of it already.
@@ -51,7 +56,11 @@ func (t *turn) judge(n *notify.Notice, r *result) verdict {
 		}
 		return v
 	case e.Reason == channels.Misset, e.Reason == channels.Throttled:
-		return verdict{state: notify.Retry, free: true, next: later(t.now.Add(e.RetryAfter), t.gate(n.Channel).until), err: e}
+		v := verdict{state: notify.Retry, free: true, next: later(t.now.Add(e.RetryAfter), t.gate(n.Channel).until), err: e}
+		if e.Reason == channels.Throttled && n.Tries-n.Attempts < placeKept {
+			v.place = n.Created // the gate holds it until then; behind thousands of others it would wait for all of them
+		}
+		return v
 	case !e.Retry:
 		return verdict{state: notify.Dead, err: e}
 	}
@@ -94,6 +103,9 @@ func (t *turn) again(n *notify.Notice, s notify.State, e *channels.SendError) ve
 func (t *turn) settle(n *notify.Notice, v verdict) error {
 	a := casecore.Attempt{No: n.Tries, Channel: n.Channel, At: t.now, State: shown(v), NextAt: v.next, Code: v.receipt.Code}
 	n.State, n.Stuck, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
+	if !v.place.IsZero() {
+		n.NextAt = v.place
+	}
 	if id := v.receipt.ProviderID; id != "" {
 		n.ProviderID, a.ProviderID = id, id
 	}

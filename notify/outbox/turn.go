@@ -22,6 +22,7 @@ type turn struct {
 	renewed     []*job
 	lost        []*job // whose lease is another worker's now
 	leased      []*job
+	called      map[string]bool // notices that were called up, by id
 	quarantined []string
 	count       tally
 	log         []func() // said after the commit
@@ -158,17 +159,15 @@ func (t *turn) say(what func()) { t.log = append(t.log, what) }
 // rescue takes over notices whose worker fell silent. Whether they were sent is
 // not known.
 func (t *turn) rescue() error {
-	r := store.Range{Index: "lease", To: store.TimeKey(t.now) + "\x00", Limit: page}
-	if t.o.Alone && !t.tookOver {
-		r.To = ""
-	}
 	var lost []*notify.Notice
-	for n, err := range notify.Notices.Scan(t.tx, r) {
+	for n, err := range notify.Notices.Scan(t.tx, store.Range{Index: "lease"}) {
 		if err != nil {
 			return err
 		}
-		if t.jobs[leaseOf(n)] == nil {
-			lost = append(lost, n)
+		if t.jobs[leaseOf(n)] == nil && t.silent(n, t.now) {
+			if lost = append(lost, n); len(lost) == page {
+				break
+			}
 		}
 	}
 	for _, n := range lost {
@@ -211,11 +210,15 @@ func (t *turn) lease() error {
 
 func (t *turn) leaseOn(channel string, door channels.Channel, free int) error {
 	for free > 0 && t.touched < page {
+		clear(t.called)
 		due, err := t.due(channel, free)
 		if err != nil || len(due) == 0 {
 			return err
 		}
 		for _, n := range due {
+			if t.called[n.ID] {
+				continue // what was read of it is old; it is read again
+			}
 			j, err := t.take(n, door)
 			if err != nil {
 				return blame(n, err)
@@ -249,6 +252,9 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if n.Stuck {
 		return nil, t.bury(n, failure{reason: string(channels.Unsure)})
 	}
+	if gone, err := t.outdated(n); err != nil || gone {
+		return nil, err
+	}
 	if n.State == notify.Held {
 		n.State = notify.Pending // the hold is over: it takes its place in its lane
 		if err := notify.Notices.Put(t.tx, n); err != nil {
@@ -265,7 +271,7 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if s, err := refusal(t.tx, n); err != nil {
 		return nil, err
 	} else if s != nil {
-		return nil, t.bury(n, failure{reason: string(s.Reason), means: s.Reason, code: s.Code})
+		return nil, t.refuse(n, s)
 	}
 	n.State, n.Behind, n.LeaseUntil, n.NextAt = notify.Sending, false, t.now.Add(t.o.Lease), time.Time{}
 	n.Token++
@@ -283,17 +289,58 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.Proof = m.Proof()
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return nil, err
 	}
-	answers, subject, err := conversation(t.tx, m)
-	if err != nil {
-		return nil, err
+	var answers []string
+	var subject string
+	if !n.Aside {
+		if answers, subject, err = conversation(t.tx, m); err != nil {
+			return nil, err
+		}
 	}
-	return &job{notice: n, door: door, renewed: t.now, out: channels.Outbound{
+	return &job{notice: n, door: door, leased: t.now, renewed: t.now, out: channels.Outbound{
 		ID: m.ID, Channel: n.Channel, To: n.To, Answers: answers, Case: n.CaseNumber, Subject: subject,
 		Auto: m.Auto, Status: m.Status, Body: m.Body,
 	}}, nil
+}
+
+// refuse gives up a notice whose address is shut by now. Its message says so, unless
+// an earlier try may have arrived.
+func (t *turn) refuse(n *notify.Notice, s *casecore.Shut) error {
+	f := failure{reason: string(s.Reason), means: s.Reason, code: s.Code, known: true}
+	if n.State == notify.Uncertain {
+		return t.bury(n, f)
+	}
+	n.Tries++
+	m, err := t.ledger.Attempted(t.tx, n.Message, casecore.Attempt{
+		No: n.Tries, Channel: n.Channel, At: t.now, State: channels.Failed, Reason: f.reason, Code: f.code,
+	})
+	if err == nil {
+		n.Proof = m.Proof()
+	}
+	if err := ignore(err); err != nil {
+		return err
+	}
+	return t.bury(n, f)
+}
+
+// outdated ends a notice that was held while its case left the status which it tells
+// of, and what its time called for when that is over. What the provider may have is
+// for the ladder.
+func (t *turn) outdated(n *notify.Notice) (bool, error) {
+	if n.State == notify.Uncertain || n.State != notify.Held && !n.Timed() {
+		return false, nil
+	}
+	gone, err := notify.Outdated(t.tx, n)
+	if err != nil || !gone {
+		return false, err
+	}
+	if err := notify.Drop(t.tx, t.ledger, n, notify.Left); err != nil {
+		return false, err
+	}
+	return true, t.callUp(n)
 }
 
 // isFirst says that the notice's lane has nothing before it.
@@ -320,16 +367,23 @@ func (t *turn) wait(n *notify.Notice) error {
 
 // callUp makes the first notice of n's lane due, should it wait behind one that
 // is gone.
-func (t *turn) callUp(n *notify.Notice) error { return callUp(t.tx, n, t.now) }
+func (t *turn) callUp(n *notify.Notice) error {
+	id, err := callUp(t.tx, n, t.now)
+	if id != "" {
+		t.called[id] = true
+	}
+	return err
+}
 
-func callUp(tx store.Tx, n *notify.Notice, now time.Time) error {
+// callUp returns the id of the notice that it wrote.
+func callUp(tx store.Tx, n *notify.Notice, now time.Time) (string, error) {
 	first, err := notify.Notices.First(tx, store.Range{Index: "lane", Prefix: n.Lane()})
 	if isNotFound(err) || err == nil && !first.Behind {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("lane of %s: %w", n.ID, err)
+		return "", fmt.Errorf("lane of %s: %w", n.ID, err)
 	}
 	first.Behind, first.NextAt = false, now
-	return notify.Notices.Put(tx, first)
+	return first.ID, notify.Notices.Put(tx, first)
 }

@@ -116,10 +116,8 @@ func (p *player) settle(ctx context.Context, s story, id string) error {
 			if m.Delivery == nil {
 				continue
 			}
-			m.Delivery = &casecore.Delivery{State: channels.Read, At: m.At, Attempts: []casecore.Attempt{
-				{No: 1, Channel: m.Channel, At: m.At, State: channels.Read},
-			}}
-			if err := casecore.Messages.Put(tx, m); err != nil {
+			seen := casecore.Attempt{No: 1, Channel: m.Channel, At: m.At, State: channels.Read}
+			if _, err := p.ledger.Attempted(tx, m.ID, seen); err != nil {
 				return err
 			}
 		}
