@@ -82,10 +82,12 @@ type Case struct {
 	InboundAt  time.Time         `json:"inbound_at,omitzero"`
 	Messages   int64             `json:"messages"`         // how many, and the Seq of the last
 	Events     int64             `json:"events"`           // likewise
+	Head       string            `json:"head,omitempty"`   // Hash of the last event
 	Waiting    bool              `json:"waiting"`          // the customer's word is the last
 	Broken     bool              `json:"broken"`           // opened by a message that could not be read in full
 	Call       *Call             `json:"call,omitempty"`   // somebody must call the customer
 	Linked     string            `json:"linked,omitempty"` // number of the case that its first message claimed to answer
+	Page       int64             `json:"page,omitempty"`   // which links to its customer's page are good: those made since it was last changed
 	Trace      Trace             `json:"trace"`
 }
 

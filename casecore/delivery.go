@@ -22,7 +22,7 @@ func (l *Ledger) Attempted(tx store.Tx, messageID string, a Attempt) (*Message, 
 	if m.Delivery == nil {
 		m.Delivery = &Delivery{State: channels.Queued, At: m.At}
 	}
-	d := m.Delivery
+	d, was, now := m.Delivery, m.Delivery.State, l.Now()
 	i := slices.IndexFunc(d.Attempts, func(b Attempt) bool { return b.No == a.No })
 	switch {
 	case i < 0:
@@ -30,57 +30,69 @@ func (l *Ledger) Attempted(tx store.Tx, messageID string, a Attempt) (*Message, 
 		if len(d.Attempts) > maxAttempts {
 			d.Attempts = slices.Delete(d.Attempts, 1, 2)
 		}
+		i = len(d.Attempts) - 1
 	case !reported(d.Attempts[i].State):
 		a.At = d.Attempts[i].At
 		d.Attempts[i] = a
 	case a.ProviderID != "":
 		d.Attempts[i].ProviderID = a.ProviderID
 		d.Attempts[i].Refs = append(d.Attempts[i].Refs, a.Refs...)
+	case reported(d.State):
+		return m, nil // it is known better
 	}
 	if !reported(d.State) {
-		d.State, d.At = a.State, l.Now()
+		d.State, d.At = a.State, now
 	}
-	return m, Messages.Put(tx, m)
+	m.testify(Sender, &d.Attempts[i], now)
+	return m, l.putDelivery(tx, m, was)
 }
 
 // Receipted records a provider's word on a message. Words come late, twice and in
 // any order: what is no news (channels.Later) changes nothing, and the answer is
-// false.
-func (l *Ledger) Receipted(tx store.Tx, messageID string, r channels.Receipt) (bool, error) {
+// false. It returns the message as it is then.
+func (l *Ledger) Receipted(tx store.Tx, messageID string, r channels.Receipt) (*Message, bool, error) {
 	m, err := Messages.Get(tx, messageID)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	d := m.Delivery
 	if d == nil || !channels.Later(d.State, r.State) {
-		return false, nil
+		return m, false, nil
 	}
+	var told *Attempt
 	if i := len(d.Attempts) - 1; i >= 0 {
-		a := &d.Attempts[i]
-		a.State, a.Code, a.Detail = r.State, r.Code, r.Detail
+		told = &d.Attempts[i]
+		told.State, told.Code, told.Detail = r.State, r.Code, r.Detail
 		if r.ProviderID != "" {
-			a.ProviderID = r.ProviderID
+			told.ProviderID = r.ProviderID
 		}
-		a.Refs = append(a.Refs, r.Refs...)
+		told.Refs = append(told.Refs, r.Refs...)
 	}
+	was := d.State
 	d.State, d.At = r.State, l.Now()
-	return true, Messages.Put(tx, m)
+	m.testify(Provider, told, d.At)
+	return m, true, l.putDelivery(tx, m, was)
 }
 
-// Cancelled marks a message that does not go out after all.
-func (l *Ledger) Cancelled(tx store.Tx, messageID string) error {
+// Cancelled marks a message that does not go out after all, and returns it.
+func (l *Ledger) Cancelled(tx store.Tx, messageID string) (*Message, error) {
 	m, err := Messages.Get(tx, messageID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m.Delivery = &Delivery{State: channels.Cancelled, At: l.Now()}
-	return Messages.Put(tx, m)
+	if m.Delivery == nil {
+		m.Delivery = &Delivery{}
+	}
+	d, was := m.Delivery, m.Delivery.State
+	d.State, d.At = channels.Cancelled, l.Now()
+	m.testify(House, nil, d.At)
+	return m, l.putDelivery(tx, m, was)
 }
 
 // Undelivered adds to the timeline that a message did not arrive and is not tried
 // any more.
 func (l *Ledger) Undelivered(tx store.Tx, by Actor, m *Message, reason string) error {
-	return l.undelivered(tx, by, m.Case, Event{To: reason, Message: m.ID, Template: m.Template})
+	return l.undelivered(tx, by, m.Case, about(m, Event{To: reason, Template: m.Template}))
 }
 
 // Untold adds to the timeline that the customer could not be told something at
@@ -115,10 +127,29 @@ func (l *Ledger) Retell(tx store.Tx, by Actor, failed *Message, channel string, 
 	if err := l.write(tx, c, m); err != nil {
 		return nil, nil, err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Told, To: m.Template, Message: m.ID, Reason: "instead"}); err != nil {
+	if err := l.record(tx, by, c, about(m, Event{Kind: Told, To: m.Template, Reason: "instead"})); err != nil {
 		return nil, nil, err
 	}
 	return c, m, Cases.Put(tx, c)
+}
+
+// Inform writes a notice of the house to somebody who is not the case's customer. It
+// stands in the case as a note: neither the customer nor their thread has it. It is
+// the post room's verb and needs no holder.
+func (l *Ledger) Inform(tx store.Tx, by Actor, id string, m Message) (*Case, *Message, error) {
+	c, err := Cases.Get(tx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.Direction, m.Auto, m.AuthorName = Note, true, by.Name
+	m.Delivery = &Delivery{State: channels.Queued, At: l.Now()}
+	if err := l.write(tx, c, &m); err != nil {
+		return nil, nil, err
+	}
+	if err := l.record(tx, by, c, about(&m, Event{Kind: Noted, To: m.Template})); err != nil {
+		return nil, nil, err
+	}
+	return c, &m, Cases.Put(tx, c)
 }
 
 // reported says that a state came from the provider's own report, or is the end:

@@ -33,7 +33,7 @@ func (b *book) attempted(id string, a casecore.Attempt) *casecore.Message {
 func (b *book) receipted(id string, s channels.State) (news bool) {
 	b.t.Helper()
 	b.do(func(tx store.Tx) (err error) {
-		news, err = b.ledger.Receipted(tx, id, channels.Receipt{State: s, ProviderID: "p1"})
+		_, news, err = b.ledger.Receipted(tx, id, channels.Receipt{State: s, ProviderID: "p1"})
 		return err
 	})
 	return news

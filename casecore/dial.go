@@ -232,7 +232,7 @@ func (l *Ledger) CallTaken(tx store.Tx, by Actor, channel, externalID string, en
 	if err := rings.Put(tx, r); err != nil {
 		return false, err
 	}
-	e := Event{Kind: CallTaken, To: end.Outcome, Code: end.Code, Message: m.ID, Seconds: seconds(end.Length)}
+	e := about(m, Event{Kind: CallTaken, To: end.Outcome, Code: end.Code, Seconds: seconds(end.Length)})
 	if !by.system {
 		e.ToName = by.Name
 	}

@@ -35,6 +35,11 @@ const (
 	Bound       EventKind = "bound"       // the customer added an address by a link; To: its kind
 	ShutOff     EventKind = "shut"        // an address may not be written to any more; To: the reason
 	ShutOver    EventKind = "unshut"      // it may again
+	Preferred   EventKind = "preferred"   // where the customer is told things; From, To: kinds, empty for where they last wrote; ToName: the address, masked
+	LangChosen  EventKind = "language"    // in which language; From, To: tags, empty for the one they write in
+	OptedOut    EventKind = "opted_out"   // the customer does not want to be written to at an address; To: its kind; ToName: masked
+	OptedIn     EventKind = "opted_in"    // they do again
+	PageRenewed EventKind = "page"        // the links to the customer's page that there were are good no more
 )
 
 // PendingNotify marks events that the post room has yet to read. A mark and not a
@@ -43,7 +48,7 @@ const (
 const PendingNotify = "notify"
 
 // Event is one entry of a case's timeline. Events are only ever added; Pending is
-// the one field that changes.
+// the one field that changes, and the one that Hash does not seal.
 type Event struct {
 	store.Meta
 	Case      string    `json:"case"` // id
@@ -57,6 +62,8 @@ type Event struct {
 	ToName    string    `json:"to_name,omitempty"` // of the operator in To
 	ClaimNo   int64     `json:"claim_no,omitempty"`
 	Message   string    `json:"message,omitempty"`  // id
+	Place     int64     `json:"place,omitempty"`    // Seq of Message then
+	Words     string    `json:"words,omitempty"`    // Digest of Message then
 	Template  string    `json:"template,omitempty"` // Opened: what the rule answers with, in place of the usual receipt
 	Auto      bool      `json:"auto,omitempty"`     // Opened by an automatic message, which is never answered
 	Reason    string    `json:"reason,omitempty"`
@@ -66,6 +73,8 @@ type Event struct {
 	Seconds   int64     `json:"seconds,omitempty"` // that a call lasted
 	Trace     *Trace    `json:"trace,omitempty"`
 	Pending   []string  `json:"pending,omitempty"`
+	Prev      string    `json:"prev,omitempty"` // Hash of the event before; empty in the first one, and behind events without
+	Hash      string    `json:"hash,omitempty"` // Digest; empty in events from before there were any
 }
 
 // Choice is one answer that a customer may give with a button.

@@ -19,12 +19,19 @@ type Ledger struct {
 	// Queue returns the queue in which a case of this one waits: the same, or the
 	// one that takes over when the policy has lost it. Nil: always the same.
 	Queue func(id string) string
+	// Awaited says whether the post room is to read of each word of a customer, as
+	// it does of a new case and a new status. Nil: it is not.
+	Awaited func() bool
+	// Outside writes down what programs outside are to be told of, in the
+	// transaction in which it happened. It touches nothing but tx. Nil: nobody is told.
+	Outside func(tx store.Tx, h Happening) error
 }
 
 // Guard is what the caller believes of the case. Fields left zero are not asked.
 type Guard struct {
 	Version uint64 // of the case as it was read: *Stale when it has changed
 	ClaimNo int64  // of the claim under which it was held: *Stale when it is over
+	Status  string // in which it is: *Stale when it is in another one
 }
 
 // ErrNoAddress is the refusal to write to a customer who cannot be reached: the
@@ -68,10 +75,10 @@ func (l *Ledger) Open(tx store.Tx, by Actor, d Draft, m Message) (*Case, *Messag
 		return nil, nil, err
 	}
 	trace := d.Trace
-	err = l.record(tx, by, c, Event{
-		Kind: Opened, To: c.Queue, Message: m.ID, Template: d.Reply, Auto: m.Auto, Trace: &trace,
+	err = l.record(tx, by, c, about(&m, Event{
+		Kind: Opened, To: c.Queue, Template: d.Reply, Auto: m.Auto, Trace: &trace,
 		Pending: []string{PendingNotify},
-	})
+	}))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,10 +117,15 @@ func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Me
 	if err := l.write(tx, c, &m); err != nil {
 		return nil, nil, err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Received, Message: m.ID}); err != nil {
+	e := Event{Kind: Received}
+	word := !m.Auto && m.CopyOf == ""
+	if word {
+		e.Pending = l.word()
+	}
+	if err := l.record(tx, by, c, about(&m, e)); err != nil {
 		return nil, nil, err
 	}
-	if !m.Auto && m.CopyOf == "" {
+	if word {
 		if err := l.revive(tx, by, c); err != nil {
 			return nil, nil, err
 		}
@@ -122,6 +134,14 @@ func (l *Ledger) Append(tx store.Tx, by Actor, id string, m Message) (*Case, *Me
 		return nil, nil, err
 	}
 	return c, &m, Cases.Put(tx, c)
+}
+
+// word is who is to read of a customer's word.
+func (l *Ledger) word() []string {
+	if l.Awaited == nil || !l.Awaited() {
+		return nil
+	}
+	return []string{PendingNotify}
 }
 
 // revive reopens a closed case, which goes back to its queue.
@@ -169,7 +189,7 @@ func (l *Ledger) Answer(tx store.Tx, by Actor, id string, g Guard, m Message) (*
 		return nil, nil, err
 	}
 	c.DueAt = time.Time{}
-	err = l.record(tx, by, c, Event{Kind: Answered, Message: m.ID, Pending: []string{PendingNotify}})
+	err = l.record(tx, by, c, about(&m, Event{Kind: Answered, Pending: []string{PendingNotify}}))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +210,7 @@ func (l *Ledger) Tell(tx store.Tx, by Actor, id string, m Message) (*Case, *Mess
 	if err := l.write(tx, c, &m); err != nil {
 		return nil, nil, err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Told, To: m.Template, Message: m.ID}); err != nil {
+	if err := l.record(tx, by, c, about(&m, Event{Kind: Told, To: m.Template})); err != nil {
 		return nil, nil, err
 	}
 	return c, &m, Cases.Put(tx, c)
@@ -210,7 +230,7 @@ func (l *Ledger) Note(tx store.Tx, by Actor, id, text string) (*Case, *Message, 
 	if err := l.write(tx, c, m); err != nil {
 		return nil, nil, err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Noted, Message: m.ID}); err != nil {
+	if err := l.record(tx, by, c, about(m, Event{Kind: Noted})); err != nil {
 		return nil, nil, err
 	}
 	return c, m, Cases.Put(tx, c)
@@ -269,7 +289,8 @@ func (l *Ledger) load(tx store.Tx, by Actor, id string, v Verb, g Guard) (*Case,
 	if err := Authorize(by, v, c); err != nil {
 		return nil, err
 	}
-	if g.Version != 0 && g.Version != c.Version || g.ClaimNo != 0 && (g.ClaimNo != c.ClaimNo || c.Owner == "") {
+	if g.Version != 0 && g.Version != c.Version || g.ClaimNo != 0 && (g.ClaimNo != c.ClaimNo || c.Owner == "") ||
+		g.Status != "" && g.Status != c.Status {
 		return nil, &Stale{Now: c}
 	}
 	return c, nil
@@ -316,7 +337,11 @@ func (l *Ledger) record(tx store.Tx, by Actor, c *Case, e Event) error {
 	c.Events++
 	c.Updated = l.Now()
 	e.Case, e.Seq, e.At, e.Actor, e.ActorName = c.ID, c.Events, c.Updated, by.ID, by.Name
-	return Events.Put(tx, &e)
+	e.seal(c)
+	if err := Events.Put(tx, &e); err != nil {
+		return err
+	}
+	return l.happened(tx, Happening{Case: c, Event: &e})
 }
 
 // address fills in where an outbound message goes: the customer's preferred

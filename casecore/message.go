@@ -68,6 +68,7 @@ type Delivery struct {
 	State    channels.State `json:"state"`
 	At       time.Time      `json:"at"`
 	Attempts []Attempt      `json:"attempts,omitempty"`
+	Evidence []Evidence     `json:"evidence,omitempty"` // of every change of the above, in order
 }
 
 // Attempt is one try at delivering, on one channel.
@@ -192,6 +193,12 @@ func (m *Message) Names() []string {
 		}
 	}
 	return names
+}
+
+// Sent says that the message is meant to leave the house: to the customer, or as a
+// note to somebody who is told beside them (Ledger.Inform).
+func (m *Message) Sent() bool {
+	return m.Direction == Out || m.Direction == Note && m.To.Handle != ""
 }
 
 // Customer is the customer's end of the message.

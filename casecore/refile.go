@@ -40,7 +40,7 @@ func (l *Ledger) Refile(tx store.Tx, by Actor, message, to string) (*Case, *Mess
 	if err := Messages.Put(tx, m); err != nil {
 		return nil, nil, err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Refiled, From: from.CaseNumber(), Message: m.ID}); err != nil {
+	if err := l.record(tx, by, c, about(m, Event{Kind: Refiled, From: from.CaseNumber(), Pending: l.word()})); err != nil {
 		return nil, nil, err
 	}
 	if err := l.revive(tx, by, c); err != nil {
@@ -70,9 +70,9 @@ func (l *Ledger) RefileNew(tx store.Tx, by Actor, message string, d Draft) (*Cas
 		return nil, nil, err
 	}
 	trace := d.Trace
-	err = l.record(tx, by, c, Event{
-		Kind: Opened, From: from.CaseNumber(), To: c.Queue, Message: m.ID, Template: d.Reply, Trace: &trace, Pending: []string{PendingNotify},
-	})
+	err = l.record(tx, by, c, about(m, Event{
+		Kind: Opened, From: from.CaseNumber(), To: c.Queue, Template: d.Reply, Trace: &trace, Pending: []string{PendingNotify},
+	}))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -136,7 +136,7 @@ func (l *Ledger) leave(tx store.Tx, by Actor, from, to *Case, m *Message) error 
 		return err
 	}
 	from.Waiting = waiting
-	if err := l.record(tx, by, from, Event{Kind: Refiled, To: to.CaseNumber(), Message: m.ID}); err != nil {
+	if err := l.record(tx, by, from, about(m, Event{Kind: Refiled, To: to.CaseNumber()})); err != nil {
 		return err
 	}
 	return Cases.Put(tx, from)

@@ -30,7 +30,7 @@ func (l *Ledger) Revise(tx store.Tx, by Actor, m *Message, externalID string, bo
 		return nil, err
 	}
 	c.InboundAt, c.Waiting = l.Now(), true
-	if err := l.record(tx, by, c, Event{Kind: Revised, Message: m.ID}); err != nil {
+	if err := l.record(tx, by, c, about(m, Event{Kind: Revised, Pending: l.word()})); err != nil {
 		return nil, err
 	}
 	return c, Cases.Put(tx, c)
@@ -45,9 +45,19 @@ func (m *Message) revised(externalID string) bool {
 
 // Precede puts the original, which came late, before an edited version that is
 // stored already.
-func (l *Ledger) Precede(tx store.Tx, edited *Message, original Message) error {
+func (l *Ledger) Precede(tx store.Tx, by Actor, edited *Message, original Message) (*Case, error) {
+	c, err := Cases.Get(tx, edited.Case)
+	if err != nil {
+		return nil, err
+	}
 	edited.Versions = slices.Insert(edited.Versions, 0, Version{ExternalID: edited.ExternalID, Body: original.Body, At: l.Now()})
 	edited.ExternalID, edited.Replaces = original.ExternalID, ""
 	edited.Refs = append(edited.Refs, original.Refs...)
-	return Messages.Put(tx, edited)
+	if err := Messages.Put(tx, edited); err != nil {
+		return nil, err
+	}
+	if err := l.record(tx, by, c, about(edited, Event{Kind: Revised})); err != nil {
+		return nil, err
+	}
+	return c, Cases.Put(tx, c)
 }

@@ -16,6 +16,11 @@ type Shut struct {
 	Code    string          `json:"code,omitempty"`
 	Channel string          `json:"channel"`
 	At      time.Time       `json:"at"`
+
+	// Of a wish that was told to us rather than to the provider:
+	By     string `json:"by,omitempty"` // id of who took it down
+	ByName string `json:"by_name,omitempty"`
+	Note   string `json:"note,omitempty"` // the reason that an operator gave
 }
 
 // Stand takes in a word on whether an address may be written to. A word that is
@@ -39,6 +44,9 @@ func (l *Ledger) Stand(tx store.Tx, by Actor, s channels.Standing) error {
 	}
 	if s.Open == (i.Shut == nil) {
 		i.HeardAt = s.At // an older word that comes later must not win
+		if i.Shut != nil && i.Shut.By != "" && s.Code == StopCode {
+			i.Shut = &Shut{Reason: s.Reason, Code: s.Code, Channel: s.Channel, At: s.At} // the provider refuses, too
+		}
 		return Identities.Put(tx, i)
 	}
 	i.HeardAt, i.Shut = s.At, nil
