@@ -27,7 +27,9 @@ import (
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/access"
+	"casewire/routing/console/words"
 	"casewire/routing/desk"
+	"casewire/routing/wording"
 )
 
 // Parts are the rooms the API is a face of. All are required.
@@ -44,6 +46,8 @@ type Parts struct {
 	Policies Policies
 	Channels Health
 	Post     desk.Post
+	Hooks    desk.Hooks
+	Wording  wording.Room
 	Meter    desk.Meter
 	// Refile puts a customer's message under another of their cases, named by its
 	// number, or under a "new" one. casecore.ErrNotTheirs says that they have none
@@ -52,6 +56,9 @@ type Parts struct {
 	// Link makes an address by which the case's customer adds a chat with us, once;
 	// empty when no channel has any.
 	Link func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
+	// Page is the link to the customer's own page of a case, empty when there are
+	// none. Nil: there never are.
+	Page func(k *casecore.Case) string
 	// Dial calls the case's customer from the actor's own phone. identity is one of
 	// their addresses, empty: the best known. also is written once the call is being
 	// made. Errors are, besides those of rights: casecore.ErrNoNumber,
@@ -110,6 +117,7 @@ type API struct {
 	ops     map[string]*operation
 	handler http.Handler
 	spec    []byte
+	english *words.Locale // in which codes are explained
 
 	sealing sync.Mutex // guards seal
 	seal    cipher.AEAD
@@ -134,7 +142,11 @@ func New(p Parts, o Options) (*API, error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	a := &API{Parts: p, o: o, ops: map[string]*operation{}}
+	locales, err := words.Load()
+	if err != nil {
+		return nil, err
+	}
+	a := &API{Parts: p, o: o, ops: map[string]*operation{}, english: locales["en"]}
 	mux := http.NewServeMux()
 	a.huma = humago.NewWithPrefix(mux, Prefix, a.config())
 	a.huma.UseMiddleware(a.enter)
@@ -154,7 +166,7 @@ func (p Parts) check() error {
 		"Store": p.Store == nil, "Work": p.Work == nil, "Board": p.Board == nil, "Staff": p.Staff == nil,
 		"Gate": p.Gate == nil, "Flow": p.Flow == nil, "Router": p.Router == nil, "Files": p.Files == nil,
 		"Opener": p.Opener == nil, "Policies": p.Policies == nil, "Channels": p.Channels == nil,
-		"Post": p.Post == nil, "Meter": p.Meter == nil, "Refile": p.Refile == nil, "Link": p.Link == nil,
+		"Post": p.Post == nil, "Hooks": p.Hooks == nil, "Meter": p.Meter == nil, "Refile": p.Refile == nil, "Link": p.Link == nil,
 		"Dial": p.Dial == nil,
 	} {
 		if missing {
@@ -169,6 +181,7 @@ func (a *API) operations() error {
 	r := &registrar{api: a}
 	a.sessionOperations(r)
 	a.caseOperations(r)
+	a.dossierOperations(r)
 	a.workOperations(r)
 	a.reachOperations(r)
 	a.dialOperations(r)
@@ -180,7 +193,9 @@ func (a *API) operations() error {
 	a.operatorOperations(r)
 	a.tokenOperations(r)
 	a.policyOperations(r)
+	a.templateOperations(r)
 	a.channelOperations(r)
+	a.webhookOperations(r)
 	return errors.Join(append(r.errs, r.unused())...)
 }
 

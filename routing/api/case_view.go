@@ -152,11 +152,11 @@ type Attempt struct {
 // Event is one entry of a case's timeline.
 type Event struct {
 	Seq     int64              `json:"seq" doc:"Within the case, from 1."`
-	Kind    casecore.EventKind `json:"kind" enum:"opened,received,answered,told,noted,claimed,released,transferred,assigned,status,reopened,edited,undelivered,revised,refiled,asked,call_wanted,calling,called,call_in,bound,shut,unshut"`
+	Kind    casecore.EventKind `json:"kind" enum:"opened,received,answered,told,noted,claimed,released,transferred,assigned,status,reopened,edited,undelivered,revised,refiled,asked,call_wanted,calling,called,call_in,bound,shut,unshut,preferred,language,opted_out,opted_in,page"`
 	At      time.Time          `json:"at"`
 	Actor   Person             `json:"actor"`
 	From    string             `json:"from,omitempty" doc:"The queue, operator or status before; of a refiled message, the number of the case that it came from."`
-	To      string             `json:"to,omitempty" doc:"The queue, operator, status, reason, number, outcome or kind of address after; of a refiled message, the number of the case that it went to."`
+	To      string             `json:"to,omitempty" doc:"The queue, operator, status, reason, number, outcome, language or kind of address after; of a refiled message, the number of the case that it went to."`
 	ToName  string             `json:"to_name,omitempty"`
 	ClaimNo int64              `json:"claim_no,omitempty"`
 	Reason  string             `json:"reason,omitempty"`

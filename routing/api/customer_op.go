@@ -18,6 +18,7 @@ type Customer struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
 	Lang       string            `json:"lang"`
+	LangSet    bool              `json:"lang_set" doc:"The language was chosen: it wins over the one they write in."`
 	TimeZone   string            `json:"time_zone"`
 	Preferred  *Address          `json:"preferred,omitempty" doc:"Where they want to be written to; absent: where they last wrote."`
 	Attributes map[string]string `json:"attributes"`
@@ -41,6 +42,8 @@ type Shut struct {
 	Code    string          `json:"code,omitempty" doc:"The provider's; stop is the customer's own wish."`
 	Channel string          `json:"channel" doc:"On which channel it was learned."`
 	At      time.Time       `json:"at"`
+	By      *Person         `json:"by,omitempty" doc:"Who took the wish down, when it was told to us."`
+	Note    string          `json:"note,omitempty" doc:"The reason they gave."`
 }
 
 // NewAddress is an address to be added to a customer.
@@ -63,7 +66,8 @@ type CustomerEdit struct {
 	Name       *string           `json:"name,omitempty" minLength:"1" maxLength:"100"`
 	Lang       *string           `json:"lang,omitempty" maxLength:"16"`
 	TimeZone   *string           `json:"time_zone,omitempty" maxLength:"64"`
-	Preferred  *NewAddress       `json:"preferred,omitempty" doc:"One of their addresses."`
+	Preferred  *NewAddress       `json:"preferred,omitempty" doc:"One of their addresses, to which nothing stops us from writing."`
+	Anywhere   bool              `json:"anywhere,omitempty" doc:"True: they prefer no address any more, and are told where they last wrote."`
 	Attributes map[string]string `json:"attributes,omitempty" maxProperties:"50" doc:"Only those to change; an empty value removes one."`
 	Addresses  []NewAddress      `json:"addresses,omitempty" maxItems:"10" doc:"To be added to those there are."`
 }
@@ -96,16 +100,19 @@ func (a *API) customerOperations(r *registrar) {
 	register(r, operation{id: "get-customer", method: http.MethodGet, path: "/customers/{id}", tag: "Customers", summary: "Read a customer",
 		refuses: []int{404}}, a.getCustomer)
 	register(r, operation{id: "change-customer", method: http.MethodPatch, path: "/customers/{id}", tag: "Customers", summary: "Change a customer",
-		about: "Operators may while they hold a case of theirs. If-Match is asked when it is given.", body: jsonBody, refuses: []int{403, 404, 409, 412},
+		about: "Operators may while they hold a case of theirs. If-Match is asked when it is given. The language and the preferred address are wishes of the customer: to change them is an event, on the newest case that you may work on.", body: jsonBody, refuses: []int{403, 404, 409, 412},
 		example: map[string]any{"lang": "uk"}}, a.changeCustomer)
 }
 
 func customerOf(k *casecore.Customer, ids []*casecore.Identity) Customer {
-	out := Customer{ID: k.ID, Name: k.Name, Lang: k.Lang, TimeZone: k.Zone, Attributes: filled(k.Attributes), Addresses: []KnownAddress{}, Version: k.Version}
+	out := Customer{ID: k.ID, Name: k.Name, Lang: k.Lang, LangSet: k.LangSet, TimeZone: k.Zone, Attributes: filled(k.Attributes), Addresses: []KnownAddress{}, Version: k.Version}
 	for _, i := range ids {
 		known := KnownAddress{ID: i.ID, Kind: i.Address.Kind, Handle: i.Address.Handle, Name: i.Address.Name, Verified: i.Verified}
 		if s := i.Shut; s != nil {
-			known.Shut = &Shut{Reason: s.Reason, Code: s.Code, Channel: s.Channel, At: s.At.UTC()}
+			known.Shut = &Shut{Reason: s.Reason, Code: s.Code, Channel: s.Channel, At: s.At.UTC(), Note: s.Note}
+			if s.By != "" {
+				known.Shut.By = &Person{ID: s.By, Name: s.ByName}
+			}
 		}
 		out.Addresses = append(out.Addresses, known)
 		if i.Address.Key() == k.Preferred {
@@ -226,7 +233,7 @@ func (a *API) createCustomer(ctx context.Context, c *call, in *newCustomerInput)
 	return once(ctx, a, c, in.Key, "", func(keep keep[Customer]) (*created[Customer], error) {
 		var out *created[Customer]
 		err := a.Store.Update(ctx, func(tx store.Tx) error {
-			k := &casecore.Customer{Name: strings.TrimSpace(b.Name), Lang: b.Lang, Zone: b.TimeZone, Attributes: b.Attributes}
+			k := &casecore.Customer{Name: strings.TrimSpace(b.Name), Lang: b.Lang, LangSet: b.Lang != "", Zone: b.TimeZone, Attributes: b.Attributes}
 			if err := casecore.Customers.Put(tx, k); err != nil {
 				return err
 			}
@@ -286,7 +293,11 @@ func (a *API) changeCustomer(ctx context.Context, c *call, in *customerEditInput
 		if err != nil {
 			return err
 		}
-		if err := applyEdit(k, ids, b); err != nil {
+		wish, err := applyEdit(k, ids, b)
+		if err != nil {
+			return err
+		}
+		if err := a.Work.PreferFor(tx, c.actor, k, wish); err != nil {
 			return err
 		}
 		if err := casecore.Customers.Put(tx, k); err != nil {
@@ -298,12 +309,12 @@ func (a *API) changeCustomer(ctx context.Context, c *call, in *customerEditInput
 	return out, err
 }
 
-func applyEdit(k *casecore.Customer, ids []*casecore.Identity, b CustomerEdit) error {
+// applyEdit changes k and returns what is the customer's wish, which is not
+// changed without an event.
+func applyEdit(k *casecore.Customer, ids []*casecore.Identity, b CustomerEdit) (casecore.Wish, error) {
+	wish := casecore.Wish{Lang: b.Lang}
 	if b.Name != nil {
 		k.Name = strings.TrimSpace(*b.Name)
-	}
-	if b.Lang != nil {
-		k.Lang = *b.Lang
 	}
 	if b.TimeZone != nil {
 		k.Zone = *b.TimeZone
@@ -316,13 +327,19 @@ func applyEdit(k *casecore.Customer, ids []*casecore.Identity, b CustomerEdit) e
 			delete(k.Attributes, name)
 		}
 	}
-	if b.Preferred != nil {
+	switch {
+	case b.Preferred != nil && b.Anywhere:
+		return wish, invalid(at("anywhere", "says the contrary of preferred; leave one of them out"))
+	case b.Anywhere:
+		wish.Address = new(string)
+	case b.Preferred != nil:
 		handle, _ := canonical(b.Preferred.Kind, b.Preferred.Handle)
 		key := channels.Address{Kind: b.Preferred.Kind, Handle: handle}.Key()
-		if !slices.ContainsFunc(ids, func(i *casecore.Identity) bool { return i.Address.Key() == key }) {
-			return invalid(at("preferred", "is none of the customer's addresses; add it first"))
+		i := slices.IndexFunc(ids, func(i *casecore.Identity) bool { return i.Address.Key() == key })
+		if i < 0 {
+			return wish, invalid(at("preferred", "is none of the customer's addresses; add it first"))
 		}
-		k.Preferred = key
+		wish.Address = &ids[i].ID
 	}
-	return nil
+	return wish, nil
 }

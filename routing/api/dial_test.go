@@ -89,6 +89,29 @@ func TestCallsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Where the notices for an operator's role go is said by whoever keeps the accounts.
+func TestMailOfOperators(t *testing.T) {
+	h := newHouse(t)
+	var o api.Operator
+	h.as("admin", "POST", v1+"/operators", m{"login": "vera", "name": "Vera", "roles": []string{"supervisor"}, "email": " Vera@Shop.example "}).want(201).json(&o)
+	if o.Account == nil || o.Email != "vera@shop.example" {
+		t.Errorf("made %+v", o.Account)
+	}
+	p := h.as("admin", "PATCH", v1+"/operators/vera", m{"email": "vera"}).problem(422, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "#/email" {
+		t.Errorf("no address: %+v", p.Errors)
+	}
+	h.as("admin", "PATCH", v1+"/operators/vera", m{"name": "Vera V."}).want(200).json(&o)
+	if o.Email != "vera@shop.example" {
+		t.Errorf("a change of the name changed the address to %q", o.Email)
+	}
+	o = api.Operator{}
+	h.as("admin", "PATCH", v1+"/operators/vera", m{"email": ""}).want(200).json(&o)
+	if o.Account == nil || o.Email != "" {
+		t.Errorf("taken away: %+v", o.Account)
+	}
+}
+
 // A program cannot be called back, but it may give an operator a phone.
 func TestPhonesOfOperators(t *testing.T) {
 	h := newHouse(t)

@@ -100,7 +100,7 @@ func docsPage(o *huma.OpenAPI) ([]byte, error) {
 
 // groupOrder is the order in which somebody new wants to read.
 func groupOrder(name string) int {
-	return slices.Index([]string{"Sessions", "Queues", "Cases", "Work", "Files", "Customers", "Operators", "Tokens", "Policy", "Channels"}, name)
+	return slices.Index([]string{"Sessions", "Queues", "Cases", "Work", "Files", "Customers", "Operators", "Tokens", "Policy", "Channels", "Webhooks"}, name)
 }
 
 func operationsOf(p *huma.PathItem) []*huma.Operation {

@@ -31,6 +31,7 @@ import (
 	"casewire/routing/desk"
 	"casewire/routing/desk/desktest"
 	"casewire/routing/intake"
+	"casewire/routing/wording/wordingtest"
 )
 
 // canary is in everything that a customer writes in these tests.
@@ -51,7 +52,9 @@ type house struct {
 	files   casecore.Files
 	policy  *policies
 	post    *desktest.Post
+	wording *wordingtest.Room
 	meter   *desktest.Meter
+	hooks   hooks
 	parts   api.Parts
 	log     *syncBuffer
 	tokens  map[string]string // bearer by who
@@ -136,13 +139,20 @@ func newHouse(t testing.TB) *house {
 	h.work = desk.NewWork(st, h.ledger, router, h.staff)
 	h.board = desk.NewBoard(st, router, desk.BoardOptions{})
 	h.post = &desktest.Post{Store: st}
+	h.wording = &wordingtest.Room{Read: func(ctx context.Context, by casecore.Actor, number string) (string, error) {
+		v, err := h.work.Read(ctx, by, number)
+		if err != nil {
+			return "", err
+		}
+		return v.Customer.Name, nil
+	}}
 	h.meter = &desktest.Meter{Day: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
 	in := intake.New(st, h.ledger, router, blobs, intake.Options{})
 	h.policy = &policies{revision: 1, document: "queues: []\n"}
 	h.parts = api.Parts{
 		Store: st, Work: h.work, Board: h.board, Staff: h.staff, Gate: access.New(h.staff, access.Options{}),
 		Flow: getFlow, Router: router, Files: h.files, Policies: h.policy, Channels: health{},
-		Opener: counter{in}, Post: h.post, Meter: h.meter,
+		Opener: counter{in}, Page: h.page, Post: h.post, Meter: h.meter, Wording: h.wording, Hooks: &h.hooks,
 		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
 			c, err := in.Refile(ctx, by, message, to)
 			if errors.Is(err, intake.ErrNoCase) {

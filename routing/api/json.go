@@ -121,7 +121,7 @@ func (w *walker) object(path []string) error {
 		if len(seen) > 1000 {
 			return errors.New("an object has more than 1000 fields")
 		}
-		if err := w.value(below, manyLines(key)); err != nil {
+		if err := w.value(below, manyLines(key) || len(path) > 0 && path[len(path)-1] == "text"); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ var (
 	signedIn   = right{}
 	admin      = right{roles: []string{casecore.RoleAdmin}}
 	supervises = right{roles: []string{casecore.RoleSupervisor, casecore.RoleAdmin}}
+	integrates = right{roles: []string{casecore.RoleAdmin, casecore.RoleIntegrator}}
 	readPolicy = right{roles: []string{casecore.RoleSupervisor, casecore.RoleAdmin, casecore.RoleIntegrator}}
 )
 
@@ -34,10 +35,11 @@ var (
 // refuses an operation without an entry.
 var rights = map[string]right{
 	"sign-in": anyone, "sign-out": signedIn, "me": signedIn,
-	"open-case": signedIn, "list-cases": signedIn, "get-case": signedIn, "get-timeline": signedIn,
+	"open-case": signedIn, "list-cases": signedIn, "get-case": signedIn, "get-timeline": signedIn, "get-dossier": signedIn,
 	"claim-case": signedIn, "release-case": signedIn, "transfer-case": signedIn, "assign-case": signedIn,
 	"move-case": signedIn, "answer-case": signedIn, "note-case": signedIn, "edit-case": signedIn,
 	"call-customer": signedIn, "called-customer": signedIn, "refile-message": signedIn, "link-customer": signedIn, "reopen-address": signedIn,
+	"opt-out-address": signedIn, "opt-in-address": signedIn, "get-page": signedIn, "renew-page": signedIn,
 	"list-notices": signedIn, "send-notice": signedIn, "cancel-notice": signedIn, "resend-notice": signedIn, "handle-notice": signedIn,
 	"report-notices": supervises,
 	"upload-file":    signedIn, "get-file": signedIn, "get-source": signedIn,
@@ -46,7 +48,9 @@ var rights = map[string]right{
 	"list-operators": signedIn, "create-operator": admin, "change-operator": admin, "link-operator": admin,
 	"list-tokens": admin, "create-token": admin, "revoke-token": admin,
 	"get-policy": readPolicy, "put-policy": supervises,
+	"list-templates": supervises, "get-template": supervises, "put-template": supervises, "delete-template": supervises, "preview-template": supervises,
 	"list-channels": supervises, "examine-channel": admin,
+	"list-webhooks": integrates, "list-webhook-deliveries": integrates, "replay-webhook-delivery": integrates, "replay-webhook": integrates, "test-webhook": integrates,
 }
 
 func (r right) allows(a casecore.Actor) bool { return len(r.roles) == 0 || a.Is(r.roles...) }

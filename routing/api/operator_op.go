@@ -27,6 +27,7 @@ type Account struct {
 	Capacity    int       `json:"capacity" doc:"Active cases they may hold; 0: no limit."`
 	Lang        string    `json:"lang"`
 	Phone       string    `json:"phone,omitempty" doc:"In E.164: rings when they call a customer."`
+	Email       string    `json:"email,omitempty" doc:"Where notices for their role go."`
 	HasPassword bool      `json:"has_password"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
@@ -43,6 +44,7 @@ type NewOperator struct {
 	Capacity int      `json:"capacity,omitempty" minimum:"0" maximum:"1000"`
 	Lang     string   `json:"lang,omitempty" maxLength:"16"`
 	Phone    string   `json:"phone,omitempty" maxLength:"32" example:"+381601234567" doc:"Rings when they call a customer. With its country."`
+	Email    string   `json:"email,omitempty" maxLength:"254" example:"olena@shop.example" doc:"Where notices for their role go."`
 }
 
 // NewlyMade is an operator with the link for their first password.
@@ -66,6 +68,7 @@ type OperatorEdit struct {
 	Capacity *int     `json:"capacity,omitempty" minimum:"0" maximum:"1000"`
 	Lang     *string  `json:"lang,omitempty" maxLength:"16"`
 	Phone    *string  `json:"phone,omitempty" maxLength:"32" doc:"With its country; empty for none."`
+	Email    *string  `json:"email,omitempty" maxLength:"254" doc:"Where notices for their role go; empty for none."`
 	Disabled *bool    `json:"disabled,omitempty" doc:"Ends their sessions and closes their live feeds."`
 }
 
@@ -105,7 +108,7 @@ func (a *API) operatorOperations(r *registrar) {
 func operatorOf(o *staff.Operator, full bool) Operator {
 	out := Operator{ID: o.ID, Login: o.Login, Name: o.Name, Queues: some(o.Queues), Disabled: o.Disabled}
 	if full {
-		out.Account = &Account{Roles: some(o.Roles), Capacity: o.Capacity, Lang: o.Lang, Phone: o.Phone, HasPassword: o.Password != "",
+		out.Account = &Account{Roles: some(o.Roles), Capacity: o.Capacity, Lang: o.Lang, Phone: o.Phone, Email: o.Email, HasPassword: o.Password != "",
 			CreatedAt: o.Created.UTC(), UpdatedAt: o.Updated.UTC(), Version: o.Version}
 	}
 	return out
@@ -131,7 +134,7 @@ func (a *API) createOperator(ctx context.Context, c *call, in *newOperatorInput)
 	b := in.Body
 	out, err := once(ctx, a, c, in.Key, "", func(keep keep[NewlyMade]) (*created[NewlyMade], error) {
 		var out *created[NewlyMade]
-		_, err := a.Staff.Create(ctx, staff.Operator{Login: b.Login, Name: b.Name, Roles: b.Roles, Queues: b.Queues, Capacity: b.Capacity, Lang: b.Lang, Phone: b.Phone}, b.Password,
+		_, err := a.Staff.Create(ctx, staff.Operator{Login: b.Login, Name: b.Name, Roles: b.Roles, Queues: b.Queues, Capacity: b.Capacity, Lang: b.Lang, Phone: b.Phone, Email: b.Email}, b.Password,
 			func(tx store.Tx, o *staff.Operator) error {
 				out = &created[NewlyMade]{Status: http.StatusCreated, ETag: etag(o.Version), Location: Prefix + "/operators/" + o.ID, Body: NewlyMade{Operator: operatorOf(o, true)}}
 				return keep(tx, out)
@@ -176,7 +179,7 @@ func (a *API) changeOperator(ctx context.Context, _ *call, in *operatorEditInput
 		return nil, p
 	}
 	b := in.Body
-	o, err := a.Staff.Update(ctx, in.ID, staff.Change{Name: b.Name, Roles: b.Roles, Queues: b.Queues, Capacity: b.Capacity, Lang: b.Lang, Phone: b.Phone, Disabled: b.Disabled, Password: b.Password}, version)
+	o, err := a.Staff.Update(ctx, in.ID, staff.Change{Name: b.Name, Roles: b.Roles, Queues: b.Queues, Capacity: b.Capacity, Lang: b.Lang, Phone: b.Phone, Email: b.Email, Disabled: b.Disabled, Password: b.Password}, version)
 	if errors.Is(err, store.ErrConflict) {
 		return nil, problem("stale", "the operator has changed meanwhile; read it again and repeat the change")
 	}

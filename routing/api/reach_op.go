@@ -62,6 +62,7 @@ func (a *API) reachOperations(r *registrar) {
 		about: "With the bot, once. Each request makes another link."}), a.linkCustomer)
 	register(r, step(operation{id: "reopen-address", path: "/cases/{number}/addresses/{identity}/reopen", summary: "Write to an address again",
 		about: "After it was given up. A customer's own wish not to be written to stays: 409 wish."}), a.reopenAddress)
+	a.preferOperations(r)
 }
 
 func (a *API) calledCustomer(ctx context.Context, c *call, in *calledInput) (*created[Case], error) {

@@ -47,7 +47,7 @@ func (a *API) refuse(ctx context.Context, c *call, err error) error {
 		return problem("conflict", "read it again and repeat the change")
 	case errors.Is(err, store.ErrLimit):
 		return problem("too_large", "it is more than can be kept; make it shorter")
-	case ctx.Err() != nil, errors.Is(err, store.ErrClosed), errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil, errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return problem("unavailable", "the request was cut short; nothing is known to have changed, so ask again").after(time.Second)
 	}
 	a.o.Log.Error("request failed", "operation", c.op.id, "request", c.id, "error", err)
@@ -102,6 +102,8 @@ func (a *API) refuseCase(err error) *Problem {
 		return problem("no_address", err.Error())
 	case errors.Is(err, casecore.ErrWish):
 		return problem("wish", err.Error())
+	case errors.Is(err, casecore.ErrShut):
+		return problem("shut", err.Error())
 	}
 	return nil
 }

@@ -76,6 +76,7 @@ func (a *API) finishDoc(op *operation) {
 // once, here, from what is registered.
 func (a *API) describe(mux *http.ServeMux) error {
 	o := a.huma.OpenAPI()
+	a.describeWebhooks(o)
 	// huma documents its own errors, which asProblem replaces.
 	delete(o.Components.Schemas.Map(), "ErrorModel")
 	delete(o.Components.Schemas.Map(), "ErrorDetail")

@@ -56,7 +56,7 @@ func (h *house) document() document {
 func (h *house) everyOperation(do func(id, method, path string)) {
 	for path, item := range h.document().Paths {
 		for method, op := range item {
-			full := strings.NewReplacer("{number}", "CW-000001", "{id}", "x", "{message}", "x", "{identity}", "x", "{n}", "1").Replace(api.Prefix + path)
+			full := strings.NewReplacer("{number}", "CW-000001", "{id}", "x", "{message}", "x", "{identity}", "x", "{n}", "1", "{delivery}", "x").Replace(api.Prefix + path)
 			do(op.ID, strings.ToUpper(method), full)
 		}
 	}
@@ -175,7 +175,7 @@ func TestNoCanaryBeforeTheClaim(t *testing.T) {
 		for _, path := range []string{
 			"/cases", "/cases?q=" + canary, "/cases?q=" + c, "/cases?queue=phones", "/cases?queue=tv", "/cases?status=new", "/cases?status=in_repair",
 			"/cases?customer=" + customer, "/cases?customer=" + foreign.Customer, "/cases?assignee=" + "clara",
-			"/cases/" + c, "/cases/" + c + "/timeline", "/cases/" + c + "/files/" + msg + "/1", "/cases/" + c + "/messages/" + msg + "/source",
+			"/cases/" + c, "/cases/" + c + "/timeline", "/cases/" + c + "/dossier", "/cases/" + c + "/files/" + msg + "/1", "/cases/" + c + "/messages/" + msg + "/source",
 			"/customers", "/customers?name=Ivan", "/customers/" + customer, "/customers/" + foreign.Customer,
 			"/queues", "/queues/phones/cards", "/queues/tv/cards", "/operators", "/me", "/notices", "/notices?state=dead", "/notices?case=" + c,
 		} {
@@ -276,7 +276,7 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 	}
 	for _, f := range []string{foreign.CaseNumber(), waiting.CaseNumber()} {
 		for _, tt := range []try{
-			{"read", "GET", "/cases/ID", nil}, {"timeline", "GET", "/cases/ID/timeline", nil},
+			{"read", "GET", "/cases/ID", nil}, {"timeline", "GET", "/cases/ID/timeline", nil}, {"dossier", "GET", "/cases/ID/dossier", nil},
 			{"file", "GET", "/cases/ID/files/" + foreignMessage + "/1", nil}, {"source", "GET", "/cases/ID/messages/" + foreignMessage + "/source", nil},
 			{"claim", "POST", "/cases/ID/claim", nil}, {"release", "POST", "/cases/ID/release", m{"claim_no": 1}},
 			{"transfer", "POST", "/cases/ID/transfer", m{"queue": "phones", "claim_no": 1}},
@@ -288,6 +288,9 @@ func TestForeignIdsAreLikeUnknownOnes(t *testing.T) {
 			{"called", "POST", "/cases/ID/called", m{"outcome": "reached"}}, {"call", "POST", "/cases/ID/call", nil}, {"link", "POST", "/cases/ID/link", nil},
 			{"refile", "POST", "/cases/ID/messages/" + foreignMessage + "/refile", m{"to": "new"}},
 			{"reopen", "POST", "/cases/ID/addresses/" + casecore.IdentityID(foreign.To) + "/reopen", nil},
+			{"opt out", "POST", "/cases/ID/addresses/" + casecore.IdentityID(foreign.To) + "/opt-out", m{"reason": "x"}},
+			{"opt in", "POST", "/cases/ID/addresses/" + casecore.IdentityID(foreign.To) + "/opt-in", m{"reason": "x"}},
+			{"page", "GET", "/cases/ID/page", nil}, {"new page", "POST", "/cases/ID/page", nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				h := *h
@@ -337,6 +340,9 @@ func TestRoleByVerb(t *testing.T) {
 		"link":     {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"refile":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"reopen":   {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"opt-out":  {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"page":     {"anna": {ok, 409, 403}, "quentin": {ok, 409, 403}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
+		"new page": {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"send":     {"anna": {ok, 409, no}, "quentin": {ok, 409, no}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 		"release":  {"anna": {ok, 409, 409}, "quentin": {ok, 409, 409}, "clara": {ok, no, no}, "susan": {ok, ok, ok}, "admin": {ok, ok, ok}, "program": {ok, ok, ok}},
 	}
@@ -365,6 +371,12 @@ func TestRoleByVerb(t *testing.T) {
 			return h.as(who, "POST", at+"/messages/"+k.Messages[0].ID+"/refile", m{"to": "new"})
 		case "reopen":
 			return h.as(who, "POST", at+"/addresses/"+k.Identities[0].ID+"/reopen", nil)
+		case "opt-out":
+			return h.as(who, "POST", at+"/addresses/"+k.Identities[0].ID+"/opt-out", m{"reason": "said so"})
+		case "page":
+			return h.as(who, "GET", at+"/page", nil)
+		case "new page":
+			return h.as(who, "POST", at+"/page", nil)
 		case "send":
 			h.post.Add(desk.Notice{ID: "held-" + c, Case: c, State: "held", Held: true})
 			return h.as(who, "POST", api.Prefix+"/notices/held-"+c+"/send", nil)

@@ -34,6 +34,7 @@ type Assignment struct {
 // NewStatus names the status a case gets.
 type NewStatus struct {
 	To      string `json:"to" minLength:"1" maxLength:"64" example:"ready"`
+	From    string `json:"from,omitempty" maxLength:"64" doc:"Instead of If-Match: the status that it must be in. For programs that know what they change, and not which version." example:"in_repair"`
 	ClaimNo int64  `json:"claim_no,omitempty" minimum:"1" doc:"Instead of If-Match: the claim under which you hold it."`
 }
 
@@ -84,6 +85,7 @@ type (
 	moveInput struct {
 		Numbered
 		Matching
+		Creating
 		Body NewStatus
 	}
 	answerInput struct {
@@ -123,8 +125,9 @@ func (a *API) workOperations(r *registrar) {
 		about: "It waits there to be claimed.", body: jsonBody, example: map[string]any{"queue": "computers", "reason": "a laptop after all"}}), a.transferCase)
 	register(r, guarded(operation{id: "assign-case", method: http.MethodPost, path: "/cases/{number}/assign", summary: "Give a case to an operator",
 		about: "Whether or not somebody holds it.", body: jsonBody, example: map[string]any{"operator": "olena"}}), a.assignCase)
-	register(r, guarded(operation{id: "move-case", method: http.MethodPost, path: "/cases/{number}/status", summary: "Give a case another status",
-		about: "The customer is told what the policy says.", body: jsonBody, example: map[string]any{"to": "ready"}}), a.moveCase)
+	register(r, step(operation{id: "move-case", method: http.MethodPost, path: "/cases/{number}/status", summary: "Give a case another status", refuses: []int{412, 428},
+		about: "The customer is told what the policy says. Needs If-Match, claim_no or from. A workshop's program names the status it comes from and sends an Idempotency-Key: however often it asks, the case moves once and the customer is told once; 412 says that it is in another status.",
+		body:  jsonBody, example: map[string]any{"from": "in_repair", "to": "ready"}}), a.moveCase)
 	register(r, guarded(operation{id: "answer-case", method: http.MethodPost, path: "/cases/{number}/messages", summary: "Write to the customer",
 		about: "Through the channel on which they last wrote.", status: http.StatusCreated, body: jsonBody,
 		example: map[string]any{"text": "Good day! We have looked at it: the screen has to be replaced.", "claim_no": 3}}), a.answerCase)
@@ -179,12 +182,26 @@ func (a *API) assignCase(ctx context.Context, c *call, in *assignInput) (*stated
 	return stateOf(a.Work.Assign(ctx, c.actor, c.number, o.ID, in.Body.Reason, g))
 }
 
-func (a *API) moveCase(ctx context.Context, c *call, in *moveInput) (*stated[Case], error) {
-	g, err := guard(in.Match, in.Body.ClaimNo)
-	if err != nil {
-		return nil, err
+func (a *API) moveCase(ctx context.Context, c *call, in *moveInput) (*created[Case], error) {
+	var g casecore.Guard
+	if in.Match != "" || in.Body.ClaimNo != 0 || in.Body.From == "" {
+		var err error
+		if g, err = guard(in.Match, in.Body.ClaimNo); err != nil {
+			return nil, err
+		}
 	}
-	return stateOf(a.Work.Move(ctx, c.actor, c.number, in.Body.To, g))
+	g.Status = in.Body.From
+	return once(ctx, a, c, in.Key, in.Match, func(keep keep[Case]) (*created[Case], error) {
+		var out *created[Case]
+		_, err := a.Work.Also(func(tx store.Tx, k *casecore.Case, _ *casecore.Message) error {
+			out = &created[Case]{Status: http.StatusOK, ETag: etag(k.Version), Body: caseOf(k)}
+			return keep(tx, out)
+		}).Move(ctx, c.actor, c.number, in.Body.To, g)
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	})
 }
 
 func (a *API) answerCase(ctx context.Context, c *call, in *answerInput) (*created[Written], error) {

@@ -39,7 +39,7 @@ var assetTypes = map[string]string{
 }
 
 // styles lists the style sheets in the order they are loaded.
-var styles = []string{"css/tokens.css", "css/base.css", "css/components.css", "css/board.css", "css/case.css", "css/notices.css", "css/figures.css"}
+var styles = []string{"css/tokens.css", "css/base.css", "css/components.css", "css/board.css", "css/case.css", "css/notices.css", "css/figures.css", "css/policy.css", "css/dossier.css", "css/webhooks.css"}
 
 func loadAssets() (*assets, error) {
 	a := &assets{files: map[string]asset{}}

@@ -21,6 +21,7 @@ import (
 	"casewire/routing"
 	"casewire/routing/console/words"
 	"casewire/routing/desk"
+	"casewire/routing/wording"
 )
 
 // Prefix is where the console is mounted.
@@ -84,6 +85,9 @@ type Options struct {
 	// Meter counts notices for supervisors. Optional: without it there are no
 	// figures.
 	Meter desk.Meter
+	// Hooks shows webhooks to administrators. Optional: without it there is no page
+	// of them.
+	Hooks desk.Hooks
 	// Refile puts a message under another case of its customer, named by its
 	// number, or under a "new" one; casecore.ErrNotTheirs when they have none of
 	// that number. Optional.
@@ -92,6 +96,12 @@ type Options struct {
 	// bot, once; Links says whether there is a bot now. Optional, both or none.
 	Link  func(ctx context.Context, by casecore.Actor, number string) (url string, err error)
 	Links func() bool
+	// Page is the link to the customer's own page of a case, empty when there are
+	// none. Optional.
+	Page func(k *casecore.Case) string
+	// Reaches says that a channel can write to an address of the case's customer
+	// now. Optional: all are taken for reached.
+	Reaches func(k *casecore.Case, a channels.Address) bool
 	// Measure says what sending a text takes, and false for a channel that does not
 	// count. Optional.
 	Measure func(channel, text, lang string) (channels.Measure, bool)
@@ -100,6 +110,10 @@ type Options struct {
 	// none.
 	Dial  func(ctx context.Context, by casecore.Actor, number, identity string) error
 	Dials func(ctx context.Context, number string) bool
+
+	// Wording reads and changes the texts that customers are told. Optional:
+	// without it there are no pages for them.
+	Wording wording.Room
 
 	Log *slog.Logger     // optional
 	Now func() time.Time // optional
@@ -117,7 +131,7 @@ type Console struct {
 // voice is one language with its templates.
 type voice struct {
 	*words.Locale
-	pages *template.Template
+	pages func() (*template.Template, error)
 }
 
 // New returns the console. It wants to see every request below Prefix, behind a
@@ -172,6 +186,7 @@ func (c *Console) routes() *http.ServeMux {
 	page("GET /desk/find", c.find)
 	page("GET /desk/settings", c.settings)
 	page("GET /desk/cases/{number}", c.casePage)
+	page("GET /desk/cases/{number}/dossier", c.dossier)
 	page("GET /desk/cases/{number}/files/{message}/{n}", c.file)
 	page("GET /desk/cases/{number}/messages/{message}/html", c.letter)
 	page("GET /desk/cases/{number}/messages/{message}/source", c.source)
@@ -183,6 +198,10 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/attributes", c.attributes)
 	page("POST /desk/cases/{number}/tags", c.tags)
 	page("POST /desk/cases/{number}/reopen", c.reopen)
+	page("POST /desk/cases/{number}/prefer", c.prefer)
+	page("POST /desk/cases/{number}/opt-out", c.optOut)
+	page("POST /desk/cases/{number}/opt-in", c.optIn)
+	page("POST /desk/cases/{number}/page", c.renewPage)
 	page("POST /desk/cases/{number}/called", c.called)
 	page("POST /desk/cases/{number}/dial", c.dial)
 	page("POST /desk/cases/{number}/link", c.invite)
@@ -190,10 +209,25 @@ func (c *Console) routes() *http.ServeMux {
 	page("POST /desk/cases/{number}/notices/{id}/{verb}", c.noticeInCase)
 	page("GET /desk/notices", c.notices)
 	page("GET /desk/figures", c.figures)
+	page("GET /desk/webhooks", c.webhooks)
+	page("GET /desk/webhooks/{id}", c.webhook)
+	page("POST /desk/webhooks/{id}/test", c.tryWebhook)
+	page("POST /desk/webhooks/{id}/replay", c.replayPeriod)
+	page("POST /desk/webhooks/{id}/deliveries/{delivery}/replay", c.replayDelivery)
 	page("POST /desk/notices/{id}/{verb}", c.noticeInList)
 	page("POST /desk/cases/{number}/write", c.write)
 	page("POST /desk/cases/{number}/typing", c.typing)
 	page("POST /desk/cases/{number}/measure", c.measure)
+	page("GET /desk/policy", c.revisions)
+	page("GET /desk/policy/revisions/{n}", c.revision)
+	page("POST /desk/policy/revisions/{n}/restore", c.restore)
+	page("GET /desk/policy/templates", c.templates)
+	page("POST /desk/policy/templates", c.saveTemplate)
+	page("GET /desk/policy/new-template", c.newTemplate)
+	page("POST /desk/policy/preview", c.tryTemplate)
+	page("GET /desk/policy/templates/{id}", c.template)
+	page("POST /desk/policy/templates/{id}", c.saveTemplate)
+	page("POST /desk/policy/templates/{id}/delete", c.dropTemplate)
 	page(Prefix, func(v *visit) error { return noPage(m, v) })
 	return m
 }

@@ -92,7 +92,7 @@ func TestUnclaimedCaseShowsNothing(t *testing.T) {
 	file := fmt.Sprintf("/desk/cases/%s/files/%s/0", number, message)
 	for who, code := range map[string]int{"anna": http.StatusForbidden, "boris": http.StatusNotFound} {
 		b := h.signIn(who)
-		for _, path := range []string{"/desk/", "/desk/?queue=phones", "/desk/mine", "/desk/find?q=" + number, "/desk/cases/" + number, "/desk/cases/" + number + "?all=1", file, "/desk/settings"} {
+		for _, path := range []string{"/desk/", "/desk/?queue=phones", "/desk/mine", "/desk/find?q=" + number, "/desk/cases/" + number, "/desk/cases/" + number + "?all=1", "/desk/cases/" + number + "/dossier", file, "/desk/settings"} {
 			for _, part := range []string{"", "1"} {
 				if a := b.get(path, "X-Part", part); strings.Contains(a.body, canary) {
 					t.Errorf("%s sees the content at %s", who, path)
@@ -387,7 +387,7 @@ func TestPagesObeyThePolicy(t *testing.T) {
 	b := h.signIn("anna")
 	for _, tag := range words.Tags {
 		b.post("/desk/settings", "lang", tag, "back", "/desk/mine").goes(t, "/desk/mine")
-		for _, path := range []string{"/desk/", "/desk/mine", "/desk/settings", "/desk/cases/" + number, "/desk/cases/CW-000001", "/desk/cases/CW-999999"} {
+		for _, path := range []string{"/desk/", "/desk/mine", "/desk/settings", "/desk/cases/" + number, "/desk/cases/" + number + "/dossier", "/desk/cases/CW-000001", "/desk/cases/CW-999999"} {
 			a := b.get(path)
 			if !strings.Contains(a.body, `<html lang="`+tag+`">`) {
 				t.Errorf("%s is not in %s", path, tag)

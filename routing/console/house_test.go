@@ -33,6 +33,7 @@ import (
 	"casewire/routing/desk/desktest"
 	"casewire/routing/intake"
 	"casewire/routing/live"
+	"casewire/routing/wording/wordingtest"
 )
 
 // house is the console over a real store, real sessions and the real board, with
@@ -48,12 +49,15 @@ type house struct {
 	flow    *flow.Flow
 	router  *routing.Router
 	post    *desktest.Post
+	wording *wordingtest.Room
 	meter   *desktest.Meter
+	hooks   hooks
 	url     string
 	told    console.Told // what Preview says besides the text
 	dialled []string
 	noCall  error
 	noBot   bool
+	away    channels.Kind // of channels that were removed
 
 	mu     sync.Mutex
 	shift  time.Duration
@@ -126,6 +130,13 @@ func newHouse(t testing.TB) *house {
 	h.background("board", h.board.Run)
 	gate := access.New(h.staff, access.Options{})
 	h.post = &desktest.Post{Store: h.store}
+	h.wording = &wordingtest.Room{Read: func(ctx context.Context, by casecore.Actor, number string) (string, error) {
+		v, err := h.work.Read(ctx, by, number)
+		if err != nil {
+			return "", err
+		}
+		return v.Customer.Name, nil
+	}}
 	h.meter = &desktest.Meter{Day: time.Now().UTC().Truncate(24 * time.Hour)}
 	in := intake.New(h.store, h.ledger, getRouter, nil, intake.Options{})
 	c, err := console.New(console.Options{
@@ -142,7 +153,7 @@ func newHouse(t testing.TB) *house {
 			}
 			return &told, nil
 		},
-		Post: h.post, Meter: h.meter,
+		Post: h.post, Meter: h.meter, Hooks: &h.hooks, Wording: h.wording,
 		Refile: func(ctx context.Context, by casecore.Actor, message, to string) (*casecore.Case, error) {
 			k, err := in.Refile(ctx, by, message, to)
 			if errors.Is(err, intake.ErrNoCase) {
@@ -158,6 +169,7 @@ func newHouse(t testing.TB) *house {
 			return "https://t.me/orbita_bot?start=" + token, nil
 		},
 		Links: func() bool { return !h.noBot },
+		Page:  h.page, Reaches: h.reaches,
 		Dial: func(_ context.Context, by casecore.Actor, number, identity string) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -127,7 +127,11 @@ func (c *Console) letter(v *visit) error {
 		return err
 	}
 	var head bytes.Buffer
-	if err := v.pages.ExecuteTemplate(&head, "letter", nil); err != nil {
+	pages, err := v.pages()
+	if err != nil {
+		return fmt.Errorf("templates in %s: %w", v.Tag(), err)
+	}
+	if err := pages.ExecuteTemplate(&head, "letter", nil); err != nil {
 		return fmt.Errorf("render letter: %w", err)
 	}
 	h := v.w.Header()

@@ -180,3 +180,15 @@ func TestIconsExist(t *testing.T) {
 		}
 	}
 }
+
+// Pages are made from templates in each language: a fault in one must not wait
+// for the first who speaks it.
+func TestEveryLanguageHasItsPages(t *testing.T) {
+	h := newHouse(t)
+	h.operator("anna", "Anna", operatorRole, "phones")
+	b := h.signIn("anna")
+	for _, tag := range []string{"en", "ru", "uk", "sr", "sr-Latn"} {
+		b.post("/desk/settings", "lang", tag, "back", "/desk/")
+		b.get("/desk/").want(t, 200, `<html lang="`+tag+`"`)
+	}
+}

@@ -136,7 +136,11 @@ func (c *Console) lostRow(v *visit, n desk.Notice, view *desk.View) lostRow {
 	if r.Cause != n.Reason && coded(v, n.Reason) != "" {
 		r.Code = n.Reason
 	}
-	if r.MayWork && r.Message {
+	switch {
+	case !r.MayWork || !r.Message:
+	case n.Aside:
+		r.To = []address{{Kind: n.To.Kind, Handle: n.To.Handle, Same: true}}
+	default:
 		r.To = openAddresses(v, view, n.To)
 	}
 	return r

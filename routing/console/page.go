@@ -11,6 +11,7 @@ import (
 
 	"casewire/casecore"
 	"casewire/routing/desk"
+	"casewire/routing/wording"
 )
 
 // shell is what every page of a signed-in operator has around it.
@@ -29,6 +30,8 @@ type shell struct {
 	Notice *notice
 	Lost   *lost // what did not arrive; nil without a post room
 	Meter  bool  // there are figures for this operator
+	Hooks  bool  // they may see webhooks
+	Texts  bool  // they may change what customers are told
 
 	snapshot *desk.Snapshot
 }
@@ -60,7 +63,8 @@ func (c *Console) shell(v *visit, page, title string) (shell, error) {
 	}
 	s := shell{
 		Title: title, Centre: c.o.Centre(), Page: page, Path: v.r.URL.RequestURI(), Live: livePath,
-		Me: v.by, snapshot: snap, Meter: c.seesFigures(v.by),
+		Me: v.by, snapshot: snap, Meter: c.seesFigures(v.by), Hooks: c.seesHooks(v.by),
+		Texts: c.o.Wording != nil && wording.May(v.by),
 	}
 	for _, q := range snap.Queues {
 		s.Queues = append(s.Queues, queueLink{

@@ -19,14 +19,19 @@ type casePerson struct {
 
 	Identities []identity
 	Facts      []fact
+	Wishes     *wishes
 }
 
 type identity struct {
 	Kind               channels.Kind
 	Handle             string
 	Verified, Answered bool
+	First, Away        bool   // where they want to be told first; no channel can write there
 	Shut               string // why nothing may be sent there
+	ShutBy, ShutWhy    string // of a wish: who took it down, and the reason they gave
+	ShutAt             time.Time
 	Reopen             string // id, when an operator's word is enough to send there again
+	OptOut, OptIn      string // id, when the operator may take down that wish
 	Call               string // id, when the operator may have it called
 }
 
@@ -43,17 +48,13 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 		if id.Kind.Hosted() {
 			id.Handle = v.T("customer.visitor")
 		}
-		if i.Shut != nil {
-			id.Shut = shut(v, i)
-			if view.MayWork && i.Shut.Code != casecore.StopCode {
-				id.Reopen = i.ID
-			}
-		}
+		c.standing(v, view, i, &id)
 		if dials && (id.Kind == channels.SMS || id.Kind == channels.Voice) && !withheld(i) {
 			id.Call = i.ID
 		}
 		p.Identities = append(p.Identities, id)
 	}
+	p.Wishes = c.wishes(v, view)
 	for _, a := range slices.Sorted(maps.Keys(who.Attributes)) {
 		p.Facts = append(p.Facts, fact{v.Or("attr.key."+a, a), who.Attributes[a]})
 	}

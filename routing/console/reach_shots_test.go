@@ -49,7 +49,7 @@ func (h *house) troubles(anna casecore.Actor) string {
 	})
 	h.at(20*time.Minute, func() {
 		back = h.answers(anna, c, "Відмовлено в ремонті.")
-		h.must(h.store.Update(ctx, func(tx store.Tx) error { return h.ledger.Cancelled(tx, back.ID) }))
+		h.must(h.store.Update(ctx, func(tx store.Tx) error { _, err := h.ledger.Cancelled(tx, back.ID); return err }))
 	})
 	held = h.answers(anna, c, "Доброго дня! Samsung Galaxy S22: ремонт завершено, можна забирати. Ми працюємо щодня з 8:30 до 20:00.")
 	h.post.Add(desk.Notice{ID: "held", Case: c.CaseNumber(), Message: held.ID, Template: "repaired", State: "held", Held: true, Due: time.Now().Add(8 * time.Minute), To: c.To})

@@ -3,12 +3,12 @@ package console
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -19,20 +19,21 @@ import (
 
 const languageCookie = "casewire_lang"
 
-// loadVoices parses the templates once for each language, bound to its words.
+// loadVoices reads the words of all languages. The templates are parsed for each
+// language when somebody first speaks it, bound to its words: a start need not
+// wait for that.
 func (c *Console) loadVoices() (map[string]*voice, error) {
 	locales, err := words.Load()
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]*voice{}
-	var errs []error
 	for tag, l := range locales {
-		pages, err := template.New("").Funcs(c.funcs(l)).ParseFS(templateFiles, "templates/*.html")
-		errs = append(errs, err)
-		out[tag] = &voice{Locale: l, pages: pages}
+		out[tag] = &voice{Locale: l, pages: sync.OnceValues(func() (*template.Template, error) {
+			return template.New("").Funcs(c.funcs(l)).ParseFS(templateFiles, "templates/*.html")
+		})}
 	}
-	return out, errors.Join(errs...)
+	return out, nil
 }
 
 // voiceFor takes the language somebody chose, else the first one their browser
@@ -78,6 +79,7 @@ func (c *Console) funcs(l *words.Locale) template.FuncMap {
 		"iso":       at(func(t time.Time) string { return t.UTC().Format(time.RFC3339) }),
 		"stamp":     at(l.Stamp),
 		"clock":     at(l.Clock),
+		"exact":     at(exact),
 		"short":     at(func(t time.Time) string { return l.Short(t, c.now()) }),
 		"since":     at(func(t time.Time) string { return l.Span(c.now().Sub(t)) }),
 		"brief":     at(func(t time.Time) string { return l.Brief(c.now().Sub(t)) }),
@@ -91,6 +93,7 @@ func (c *Console) funcs(l *words.Locale) template.FuncMap {
 		"queue":     func(id string) string { return c.queueName(l, id) },
 		"hue":       hue,
 		"initials":  initials,
+		"wishForm":  newWishForm,
 	}
 }
 
@@ -174,8 +177,12 @@ func initials(name string) string {
 // show renders a page whole before the first byte leaves, so that a fault in it
 // never shows half a page.
 func (c *Console) show(v *visit, code int, name string, data any) error {
+	pages, err := v.pages()
+	if err != nil {
+		return fmt.Errorf("templates in %s: %w", v.Tag(), err)
+	}
 	var b bytes.Buffer
-	if err := v.pages.ExecuteTemplate(&b, name, data); err != nil {
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	return reply(v.w, v.r, code, b.Bytes())

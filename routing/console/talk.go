@@ -354,6 +354,12 @@ func (t talk) happening(e *casecore.Event) happening {
 		h.Icon = "route"
 	case casecore.Bound:
 		h.Icon, args = "link", []any{"to", v.Or("kind."+e.To, e.To)}
+	case casecore.Preferred, casecore.LangChosen, casecore.OptedOut, casecore.OptedIn:
+		var to string
+		key, h.Icon, to = t.wished(e)
+		args, who = []any{"to", to}, cmp.Or(who, t.by(e))
+	case casecore.PageRenewed:
+		h.Icon = "link"
 	case casecore.CallWanted:
 		h.Icon, args = "voice", []any{"to", cause(v, e.To, e.To)}
 	case casecore.Calling:

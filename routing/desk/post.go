@@ -53,9 +53,11 @@ type Notice struct {
 	Reason   string // why it was not sent
 	Open     bool   // did not arrive, and nobody has seen to it
 	Held     bool   // may be hurried or cancelled
+	Aside    bool   // for somebody of the house, at To and nowhere else
 	Tries    int
 	Created  time.Time
 	Due      time.Time // when it goes out or is tried again; zero when it does not
 	Done     time.Time // when it was sent or given up
 	Handled  string    // who saw to it
+	Proof    string    // casecore.Message.Proof of Message
 }

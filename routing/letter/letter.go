@@ -78,7 +78,7 @@ func Read(raw string, remote bool) (*Letter, error) {
 		return nil, ErrUnshowable
 	}
 	l := &Letter{Remote: t.remote, pictures: t.pictures}
-	l.cut(policy.Sanitize(b.String())) //nolint:misspell // the library's name
+	l.cut(policy().Sanitize(b.String())) //nolint:misspell // the library's name
 	return l, nil
 }
 

@@ -2,29 +2,29 @@ package letter
 
 import (
 	"regexp"
+	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
 )
 
-// policy is what may be in a letter: an allow-list, built once.
-var policy = build()
-
-var (
-	link    = regexp.MustCompile(`(?i)^(?:https?:|mailto:|tel:)`)
-	shown   = regexp.MustCompile(`^(?:cid:\d+|https://[^\s"'<>]+)$`)
-	measure = regexp.MustCompile(`^\d{1,5}(?:\.\d+)?(?:px|%)?$`)
-	count   = regexp.MustCompile(`^\d{1,4}$`)
-	word    = regexp.MustCompile(`^[\pL\pN -]{1,40}$`)
-	colour  = regexp.MustCompile(`^(?:#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30})$`)
-	size    = regexp.MustCompile(`^[+-]?\d{1,2}$`)
-	fonts   = regexp.MustCompile(`^[\pL\pN ,'"-]{1,200}$`)
-	said    = regexp.MustCompile(`^[^<>]{0,500}$`)
-	// style is a value without functions but those of colours: no url(), no
-	// expression(), no escapes.
-	style = regexp.MustCompile(`^(?:(?:rgb|hsl)a?\([\d\s.,%]+\)|[#\w\s.,%'"!+-])+$`)
-)
+// policy is what may be in a letter: an allow-list, built when the first one is
+// shown, for it takes some megabytes.
+var policy = sync.OnceValue(build)
 
 func build() *bluemonday.Policy {
+	link := regexp.MustCompile(`(?i)^(?:https?:|mailto:|tel:)`)
+	shown := regexp.MustCompile(`^(?:cid:\d+|https://[^\s"'<>]+)$`)
+	measure := regexp.MustCompile(`^\d{1,5}(?:\.\d+)?(?:px|%)?$`)
+	count := regexp.MustCompile(`^\d{1,4}$`)
+	word := regexp.MustCompile(`^[\pL\pN -]{1,40}$`)
+	colour := regexp.MustCompile(`^(?:#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30})$`)
+	size := regexp.MustCompile(`^[+-]?\d{1,2}$`)
+	fonts := regexp.MustCompile(`^[\pL\pN ,'"-]{1,200}$`)
+	said := regexp.MustCompile(`^[^<>]{0,500}$`)
+	// style is a value without functions but those of colours: no url(), no
+	// expression(), no escapes.
+	style := regexp.MustCompile(`^(?:(?:rgb|hsl)a?\([\d\s.,%]+\)|[#\w\s.,%'"!+-])+$`)
+
 	p := bluemonday.NewPolicy()
 	p.AllowElements(
 		"abbr", "address", "article", "aside", "b", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup",

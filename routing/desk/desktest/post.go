@@ -130,7 +130,8 @@ func (p *Post) Cancel(ctx context.Context, by casecore.Actor, id string) (desk.N
 		}
 		n.Held, n.State, n.Reason, n.Due = false, "skipped", "cancelled", time.Time{}
 		return p.Store.Update(ctx, func(tx store.Tx) error {
-			return (&casecore.Ledger{Now: time.Now}).Cancelled(tx, n.Message)
+			_, err := (&casecore.Ledger{Now: time.Now}).Cancelled(tx, n.Message)
+			return err
 		})
 	})
 }

@@ -15,6 +15,7 @@ export function start() {
   bind("g q", go("/desk/"));
   bind("g m", go("/desk/mine"));
   if ($('.nav[href="/desk/notices"]')) bind("g u", go("/desk/notices"));
+  if ($('.nav[href="/desk/policy/templates"]')) bind("g t", go("/desk/policy/templates"));
   bind("n", () => $("[data-next]:not(:disabled)")?.click());
   bind("/", () => {
     const f = $("#find");

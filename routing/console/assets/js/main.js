@@ -12,7 +12,7 @@ clocks.start();
 link.start();
 counts();
 
-const pages = { board: "./board.js", case: "./case.js", mine: "./mine.js" };
+const pages = { board: "./board.js", case: "./case.js", mine: "./mine.js", template: "./template.js" };
 const page = pages[document.body.dataset.page];
 if (page) (await import(page)).start();
 
