@@ -12,6 +12,7 @@ func TestBrowser(t *testing.T) {
 		run  func(*testing.T, *centre, *chromium)
 	}{
 		{"story", browserStory},
+		{"hold", browserHold},
 		{"plain forms", browserPlain},
 		{"keyboard", browserKeyboard},
 		{"axe", browserAxe},

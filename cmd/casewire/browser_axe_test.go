@@ -52,6 +52,8 @@ func browserAxe(t *testing.T, c *centre, web *chromium) {
 	maja.passes(axe, "a case")
 	maja.clicks(`$(".move-ask summary")`)
 	maja.passes(axe, "what a status tells the customer")
+	maja.opens("/desk/cases/" + waits + "/dossier")
+	maja.passes(axe, "a dossier")
 	maja.opens("/desk/mine")
 	maja.isLive()
 	maja.passes(axe, "my cases")

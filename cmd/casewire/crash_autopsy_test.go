@@ -27,6 +27,7 @@ func (w *world) autopsy() {
 	b := openBook(w.t, body)
 	b.isKept(w, false)
 	b.isInOrder()
+	b.isProved()
 	b.isSent(w)
 	w.excuse(b)
 	w.waiting = nil
@@ -74,6 +75,7 @@ func (w *world) end() {
 	b := openBook(w.t, w.data)
 	b.isKept(w, true)
 	b.isInOrder()
+	b.isProved()
 	b.isSent(w)
 	b.isFinished(w)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"casewire/casecore"
+	"casewire/casecore/blob"
 	"casewire/casecore/blob/dir"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
@@ -39,8 +40,23 @@ func openBook(t *testing.T, data string) *book {
 	if err := st.Verify(t.Context()); err != nil {
 		t.Errorf("I5: %v", err)
 	}
-	b := &book{t: t, events: map[string][]*casecore.Event{}, files: map[string]bool{}}
-	err = st.View(t.Context(), func(tx store.Tx) (err error) {
+	blobs, err := dir.Open(filepath.Join(data, "blobs"), dir.Options{})
+	if err != nil {
+		t.Fatalf("I5: %v", err)
+	}
+	b := readBook(t, st, blobs)
+	if err := blobs.Close(); err != nil {
+		t.Error(err)
+	}
+	return b
+}
+
+// readBook reads a store as it is at one moment, and its attachments (I5).
+func readBook(t *testing.T, st store.Store, blobs blob.Store) *book {
+	t.Helper()
+	b := &book{t: t, files: map[string]bool{}}
+	err := st.View(t.Context(), func(tx store.Tx) (err error) {
+		b.events = map[string][]*casecore.Event{}
 		if b.cases, err = all(casecore.Cases.Scan(tx, store.Range{}), func(c *casecore.Case) string { return c.CaseNumber() }); err != nil {
 			return err
 		}
@@ -61,7 +77,7 @@ func openBook(t *testing.T, data string) *book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.openFiles(filepath.Join(data, "blobs"))
+	b.openFiles(blobs)
 	return b
 }
 
@@ -77,12 +93,8 @@ func all[T any](seq iter.Seq2[*T, error], key func(*T) string) (map[string]*T, e
 }
 
 // openFiles reads every file that a message refers to (I5).
-func (b *book) openFiles(folder string) {
+func (b *book) openFiles(blobs blob.Store) {
 	b.t.Helper()
-	blobs, err := dir.Open(folder, dir.Options{})
-	if err != nil {
-		b.t.Fatalf("I5: %v", err)
-	}
 	for _, m := range b.messages {
 		for _, f := range m.Body.Files {
 			r, err := blobs.Open(b.t.Context(), f.Blob)
@@ -96,9 +108,6 @@ func (b *book) openFiles(folder string) {
 			}
 			b.files[f.Blob] = true
 		}
-	}
-	if err := blobs.Close(); err != nil {
-		b.t.Error(err)
 	}
 }
 

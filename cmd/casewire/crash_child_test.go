@@ -29,6 +29,7 @@ const (
 
 	childCommand = "command" // the program with its own arguments
 	childCrash   = "crash"   // the program on the folder in the first argument, with crash points
+	childNode    = "node"    // one of several nodes, see nodeMain
 )
 
 // leashFD is the child's end of a pipe that its parent holds: when the parent is
@@ -43,6 +44,8 @@ func TestMain(m *testing.M) {
 		main()
 	case childCrash:
 		os.Exit(crashMain())
+	case childNode:
+		os.Exit(nodeMain())
 	default:
 		os.Exit(m.Run())
 	}

@@ -18,6 +18,8 @@ import (
 type worker struct {
 	login, id, cookie string
 	tick              func()
+	patient           bool         // who is told to come again later is cut off, and does
+	client            *http.Client // nil: once
 
 	mu   sync.Mutex
 	url  string
@@ -106,7 +108,11 @@ func (o *worker) do(ctx context.Context, method, path, key string, in any) (*rep
 		req.Header.Set("Idempotency-Key", key)
 	}
 	o.tick()
-	res, err := once.Do(req)
+	client := once
+	if o.client != nil {
+		client = o.client
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCut, err)
 	}
@@ -116,6 +122,9 @@ func (o *worker) do(ctx context.Context, method, path, key string, in any) (*rep
 		return nil, fmt.Errorf("%w: %w", errCut, err)
 	}
 	o.tick()
+	if o.patient && res.StatusCode == http.StatusServiceUnavailable {
+		return nil, errCut
+	}
 	return &reply{res.StatusCode, res.Header.Get("Idempotent-Replayed") == "true", b}, nil
 }
 

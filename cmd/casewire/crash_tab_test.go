@@ -113,6 +113,10 @@ func (v *visitor) take(f frame, welcome chan struct{}) {
 	case "pong":
 		v.pongs++
 	case "error":
+		if v.patient && f.Code == "try_again" {
+			_ = v.tab.ws.Close() // its reader notices
+			return
+		}
 		v.faultLocked("is refused: %s %s", f.Code, f.ID)
 	}
 	close(v.changed)

@@ -24,8 +24,9 @@ var errCut = errors.New("connection is cut")
 // visitor is a customer's browser: it keeps its token and what it has been shown,
 // sends again what was not acknowledged, and takes note of every promise.
 type visitor struct {
-	name string
-	tick func() // called for each frame and answer
+	name    string
+	tick    func() // called for each frame and answer
+	patient bool   // who is told to come again later is cut off, and does
 
 	mu      sync.Mutex
 	url     string
@@ -248,6 +249,9 @@ func (v *visitor) uploadFile(ctx context.Context, m *written) error {
 	}
 	defer res.Body.Close()
 	v.tick()
+	if v.patient && res.StatusCode == http.StatusServiceUnavailable {
+		return errCut
+	}
 	var out struct {
 		ID string `json:"id"`
 	}

@@ -53,7 +53,7 @@ func newOpening(t *testing.T) *opening {
 	return m
 }
 
-// startApp runs the program in this process.
+// startApp runs the program in this process, with a policy that holds no notice.
 func startApp(t *testing.T, data string, before func(context.Context, *app.App) error) *app.App {
 	t.Helper()
 	p := place{data: data, listen: "127.0.0.1:0"}
@@ -61,7 +61,7 @@ func startApp(t *testing.T, data string, before func(context.Context, *app.App) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.Start(t.Context(), app.Options{Config: conf, Log: slog.New(slog.DiscardHandler), Version: "test", Before: before})
+	a, err := app.Start(t.Context(), app.Options{Config: conf, Log: slog.New(slog.DiscardHandler), Version: "test", Before: before, Policy: atOnce()})
 	if err != nil {
 		t.Fatal(err)
 	}

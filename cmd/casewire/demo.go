@@ -26,7 +26,8 @@ func newDemo() *cobra.Command {
 		Short: "Show the whole loop with nothing to set up",
 		Long: `Start casewire with a repair centre's morning in it: the default policy, three
 operators, some history, and a sandbox page on which you are the customer: in the
-web chat, with a mail program, in Telegram and with a phone that texts. The data
+web chat, with a mail program, in Telegram and with a phone that texts. A status can be
+taken back for a few seconds before the customer is told. The data
 goes to a temporary folder unless --data names one; the same folder keeps its
 logins, cases, mails and chats.`,
 		Args: cobra.NoArgs,
@@ -93,6 +94,8 @@ func newShow(conf *config.Live, data string) (*show, error) {
 func (d *show) options(ctx context.Context, o app.Options) app.Options {
 	o.Config = d.conf
 	o.Before = d.prepare
+	o.LocalLinks = true
+	o.Policy = demo.Policy()
 	o.Pages = func(a *app.App) (map[string]http.Handler, error) {
 		sandbox, err := demo.NewSandbox(ctx, d.file.Operators, d.world, a.Router)
 		return map[string]http.Handler{"/sandbox/": sandbox}, err

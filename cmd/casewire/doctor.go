@@ -38,8 +38,8 @@ func newDoctor() *cobra.Command {
 		Short: "Try every configured counterpart and say what to do",
 		Long: `Try what can be tried of the providers behind the channels: names, encryption,
 logins, rights, a round trip. Channels may be named, email:support; without a name
-all are tried. A running casewire is asked; without one the command opens the data folder
-itself. Nothing is sent to customers. Exits with 1 when anything does not work.`,
+all are tried, and a ping is posted to every webhook (webhook:workshop). A running
+casewire is asked; without one the command opens the data folder itself. Nothing is sent to customers. Exits with 1 when anything does not work.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withRemote(c, p, func(ctx context.Context, r *remote) error {
 				all, err := examine(ctx, r, args)
@@ -84,10 +84,50 @@ func examine(ctx context.Context, r *remote, want []string) ([]examined, error) 
 		}
 		out = append(out, examined{k.ID, list.Items})
 	}
+	hooks, err := tryWebhooks(ctx, r, want)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, hooks...)
 	for _, id := range want {
 		if !slices.ContainsFunc(out, func(e examined) bool { return e.Channel == id }) {
 			return nil, wrongUsage{fmt.Errorf("no channel %q is configured", id)}
 		}
+	}
+	return out, nil
+}
+
+// tryWebhooks posts a ping to the programs outside, which are called webhook:ID here.
+func tryWebhooks(ctx context.Context, r *remote, want []string) ([]examined, error) {
+	var known struct {
+		Items []struct {
+			ID   string `json:"id"`
+			Host string `json:"host"`
+		} `json:"items"`
+	}
+	if err := r.call(ctx, http.MethodGet, "/webhooks", nil, &known); err != nil {
+		return nil, err
+	}
+	var out []examined
+	for _, k := range known.Items {
+		name := "webhook:" + k.ID
+		if len(want) > 0 && !slices.Contains(want, name) {
+			continue
+		}
+		var t struct {
+			OK     bool   `json:"ok"`
+			Status int    `json:"status"`
+			Reason string `json:"reason"`
+			TookMS int64  `json:"took_ms"`
+		}
+		if err := r.call(ctx, http.MethodPost, "/webhooks/"+url.PathEscape(k.ID)+"/test", nil, &t); err != nil {
+			return nil, err
+		}
+		f := finding{Step: "ping", OK: t.OK, Text: fmt.Sprintf("%s answered %d after %d ms", k.Host, t.Status, t.TookMS)}
+		if !t.OK {
+			f.Text, f.Mend = fmt.Sprintf("%s did not take it: %s", k.Host, t.Reason), "its receiver must answer 2xx to a signed POST"
+		}
+		out = append(out, examined{name, []finding{f}})
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/textproto"
 	"net/url"
 	"os"
@@ -44,10 +45,16 @@ import (
 //
 //	go test -run '^$' -bench 'Webhook|Updates|Mailbox' -benchtime 5000x ./cmd/casewire
 
-// benchApp runs casewire with these channels besides nothing.
+// benchApp runs casewire with these channels besides nothing, on the embedded store.
 func benchApp(b *testing.B, list func(data string) []config.Channel) *app.App {
 	b.Helper()
-	p := place{data: b.TempDir(), listen: "127.0.0.1:0"}
+	return benchAppOn(b, "", list)
+}
+
+// benchAppOn is benchApp on the store at this address.
+func benchAppOn(b *testing.B, address string, list func(data string) []config.Channel) *app.App {
+	b.Helper()
+	p := place{data: b.TempDir(), listen: "127.0.0.1:0", store: address}
 	conf, err := p.load()
 	if err != nil {
 		b.Fatal(err)
@@ -123,30 +130,51 @@ func cases(ctx context.Context, b *testing.B, a *app.App, n int64) {
 
 func BenchmarkWebhook(b *testing.B) {
 	for _, clients := range []int{8, 64} {
-		b.Run(strconv.Itoa(clients), func(b *testing.B) { benchWebhook(b, clients) })
+		b.Run(strconv.Itoa(clients), func(b *testing.B) { benchWebhook(b, clients, "") })
 	}
 }
 
 // benchWebhook posts signed messages, each of another phone, and waits for the
-// answer, which comes after the commit.
-func benchWebhook(b *testing.B, clients int) {
+// answer, which comes after the commit, into the store with this address. What the
+// load takes of the figure is stated beside it.
+func benchWebhook(b *testing.B, clients int, in string) *app.App {
+	tune() // as the program is
 	account, token := "AC"+strings.Repeat("0", 32), strings.Repeat("0a", 16)
 	world, err := twilio.Open(b.Context(), twilio.Options{AccountSID: account, AuthToken: token})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = world.Close() })
-	a := benchApp(b, func(string) []config.Channel {
+	bare := bareStorm(b, clients, account, token, world.Numbers()[0])
+	a := benchAppOn(b, in, func(string) []config.Channel {
 		c := sms.NewConfig()
 		c.AccountSID, c.AuthToken, c.From, c.Server = account, channels.NewSecret(token), world.Numbers()[0], world.URL()
 		return []config.Channel{{ID: "sms:main", Name: "main", Kind: channels.SMS, Config: c}}
 	})
-	address := a.URL() + "/hooks/sms/main"
+	before, server := cpu(), serverTime()
+	b.ResetTimer()
+	all := storm(b, clients, a.URL()+"/hooks/sms/main", account, token, world.Numbers()[0])
+	b.StopTimer()
+	figures(b, before)
+	b.ReportMetric(bare, "bare-µs/message")
+	if took := serverTime() - server; took > 0 && in != "" {
+		b.ReportMetric(float64(took.Microseconds())/float64(b.N), "server-µs/message")
+	}
+	slices.Sort(all)
+	if len(all) > 0 {
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+	}
+	return a
+}
+
+// storm posts as many signed messages as b asks for from so many clients, and
+// returns how long each took.
+func storm(b *testing.B, clients int, address, account, token, to string) []time.Duration {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	defer client.CloseIdleConnections()
 	var next atomic.Int64
 	took := make([][]time.Duration, clients)
-	before := cpu()
-	b.ResetTimer()
 	var wg sync.WaitGroup
 	for w := range clients {
 		wg.Go(func() {
@@ -156,7 +184,7 @@ func benchWebhook(b *testing.B, clients int) {
 					return
 				}
 				form := url.Values{
-					"MessageSid": {fmt.Sprintf("SM%032x", n)}, "AccountSid": {account}, "To": {world.Numbers()[0]}, "From": {fmt.Sprintf("+38050%07d", n)},
+					"MessageSid": {fmt.Sprintf("SM%032x", n)}, "AccountSid": {account}, "To": {to}, "From": {fmt.Sprintf("+38050%07d", n)},
 					"Body": {"Доброго дня! Впав телефон Samsung A52, екран чорний. Скільки коштує заміна?"}, "NumMedia": {"0"},
 				}
 				began := time.Now()
@@ -169,14 +197,23 @@ func benchWebhook(b *testing.B, clients int) {
 		})
 	}
 	wg.Wait()
-	b.StopTimer()
-	figures(b, before)
-	all := slices.Concat(took...)
-	slices.Sort(all)
-	if len(all) > 0 {
-		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
-	}
+	return slices.Concat(took...)
+}
+
+// bareStorm is the processor time in µs that the same load costs against a server
+// that only reads and answers: what the load itself and HTTP take of a message's.
+func bareStorm(b *testing.B, clients int, account, token, to string) float64 {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			b.Error(err)
+		}
+		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		_, _ = io.WriteString(w, "<Response/>")
+	}))
+	defer server.Close()
+	before := cpu()
+	storm(b, clients, server.URL+"/hooks/sms/main", account, token, to)
+	return float64((cpu() - before).Microseconds()) / float64(b.N)
 }
 
 func post(ctx context.Context, client *http.Client, address, token string, form url.Values) error {

@@ -39,23 +39,27 @@ var why = map[string]string{
 var rooms = map[string][]string{
 	"casecore/store":           {},
 	"casecore/store/engine":    {"casecore/store"},
-	"casecore/store/sqlite":    {"casecore/store", "casecore/store/engine"},
+	"casecore/store/sqlite":    {"casecore/store", "casecore/store/engine", "casecore/store/sqlite/sqlite3"},
 	"casecore/store/storetest": {"casecore/store"},
-	"casecore/blob":            {},
-	"casecore/blob/dir":        {"casecore/blob"},
-	"casecore/blob/blobtest":   {"casecore/blob"},
-	"casecore/blob/gridfs":     {"casecore/blob"},
-	"casecore/store/mongo":     {"casecore/store", "casecore/store/engine"},
-	"casecore/lease":           {"casecore/store"},
-	"casecore/archive":         {"casecore/store", "casecore/blob"},
-	"casecore/lang":            {},
-	"casecore/flow":            {"casecore/lang"},
-	"casecore/search":          {"casecore/store", "casecore/lang"},
+
+	"casecore/store/sqlite/sqlite3": {},
+
+	"casecore/blob":          {},
+	"casecore/blob/dir":      {"casecore/blob"},
+	"casecore/blob/blobtest": {"casecore/blob"},
+	"casecore/blob/gridfs":   {"casecore/blob"},
+	"casecore/store/mongo":   {"casecore/store", "casecore/store/engine"},
+	"casecore/lease":         {"casecore/store"},
+	"casecore/archive":       {"casecore/store", "casecore/blob"},
+	"casecore/lang":          {},
+	"casecore/chain":         {},
+	"casecore/flow":          {"casecore/lang"},
+	"casecore/search":        {"casecore/store", "casecore/lang"},
 }
 
 // Outside modules that a folder keeps to itself.
 var only = map[string][]string{
-	"modernc.org/sqlite":             {"casecore/store/sqlite"},
+	"modernc.org/":                   {"casecore/store/sqlite"},
 	"github.com/spf13/cobra":         {"cmd/casewire"},
 	"github.com/prometheus":          {"cmd/casewire"},
 	"github.com/danielgtaylor/huma/": {"routing/api"},

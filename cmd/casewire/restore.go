@@ -77,6 +77,9 @@ func sayRestored(w io.Writer, where string, done app.Restored) error {
 	if done.Events > 0 {
 		lines = append(lines, fmt.Sprintf("%d events had not been told to anybody yet and will not be", done.Events))
 	}
+	if done.Webhooks > 0 {
+		lines = append(lines, fmt.Sprintf("%d webhooks were on their way and are not sent by themselves: replay them if programs outside should hear of it", done.Webhooks))
+	}
 	lines = append(lines, "to check it: casewire verify"+where)
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -93,6 +94,7 @@ func runUntilDone(ctx context.Context, a *app.App, stdout io.Writer, log *slog.L
 	done := make(chan error, 1)
 	go func() { done <- a.Wait(ctx) }()
 	fmt.Fprintf(stdout, "casewire ready %s\n", a.URL())
+	debug.FreeOSMemory() // a quiet process would hold what the start took until it gets busy
 	for {
 		select {
 		case <-hup:

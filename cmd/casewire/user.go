@@ -25,6 +25,7 @@ type operator struct {
 	Capacity int      `json:"capacity"`
 	Language string   `json:"lang"`
 	Phone    string   `json:"phone,omitempty"`
+	Email    string   `json:"email,omitempty"`
 	Disabled bool     `json:"disabled,omitempty"`
 	Password string   `json:"password,omitempty"`
 }
@@ -76,6 +77,7 @@ func newUserAdd() *cobra.Command {
 	c.Flags().IntVar(&o.Capacity, "capacity", 0, "active cases to hold at once; 0 for no limit")
 	c.Flags().StringVar(&o.Language, "language", "", "language of the pages: en, ru, uk, sr")
 	c.Flags().StringVar(&o.Phone, "phone", "", "phone that rings when they call a customer, with its country: +381601234567")
+	c.Flags().StringVar(&o.Email, "email", "", "mail address for the notices of their role")
 	return c
 }
 

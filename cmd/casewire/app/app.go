@@ -27,6 +27,7 @@ import (
 	"casewire/notify"
 	"casewire/notify/outbox"
 	"casewire/notify/portal"
+	"casewire/notify/webhook"
 	"casewire/routing"
 	"casewire/routing/access"
 	"casewire/routing/bot"
@@ -62,25 +63,26 @@ type App struct {
 	requests *prometheus.HistogramVec
 	failed   chan error
 
-	engine *engine
-	store  store.Store
-	blobs  blob.Store
-	leases *lease.Leases
-	policy *policy.Live
-	ledger *casecore.Ledger
-	staff  *staff.Directory
-	gate   *access.Gate
-	board  *desk.Board
-	work   *desk.Work
-	intake *intake.Intake
-	bot    *bot.Bot
-	portal *portal.Portal
-	plan   *notify.Planner
-	outbox *outbox.Outbox
-	meter  *noticeMeter
-	times  *noticeTimes
-	live   *live.Server
-	doors  *doors
+	engine   *engine
+	store    store.Store
+	blobs    blob.Store
+	leases   *lease.Leases
+	policy   *policy.Live
+	ledger   *casecore.Ledger
+	staff    *staff.Directory
+	gate     *access.Gate
+	board    *desk.Board
+	work     *desk.Work
+	intake   *intake.Intake
+	bot      *bot.Bot
+	portal   *portal.Portal
+	plan     *notify.Planner
+	outbox   *outbox.Outbox
+	webhooks *webhook.Sender
+	meter    *noticeMeter
+	times    *noticeTimes
+	live     *live.Server
+	doors    *doors
 
 	base     context.Context // of what runs; never cancelled, so that a signal cuts nothing off
 	listener net.Listener

@@ -16,6 +16,7 @@ import (
 	"casewire/casecore/archive"
 	"casewire/config"
 	"casewire/notify"
+	"casewire/notify/webhook"
 	"casewire/routing/access"
 )
 
@@ -56,6 +57,7 @@ func storeFile(s config.Static) string {
 type Restored struct {
 	archive.Report
 	notify.Settled
+	Webhooks int // deliveries that had not ended; they may be replayed
 }
 
 // Restore makes an empty store, which no process works with, out of a backup. When
@@ -74,6 +76,9 @@ func Restore(ctx context.Context, s config.Static, log *slog.Logger, src io.Read
 	defer func() { err = errors.Join(err, e.end()) }()
 	var out Restored
 	out.Report, err = archive.Read(ctx, src, archive.Book{Store: e.store, Blobs: e.blobs, Colls: collections()}, func(ctx context.Context) (err error) {
+		if out.Webhooks, err = webhook.AfterRestore(ctx, e.store, time.Now()); err != nil {
+			return err
+		}
 		out.Settled, err = notify.AfterRestore(ctx, e.store, &casecore.Ledger{Now: time.Now})
 		return err
 	})

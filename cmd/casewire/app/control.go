@@ -45,6 +45,10 @@ func (a *App) openControl(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode control file: %w", err)
 	}
+	// A store elsewhere makes no folder here.
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
 	if err := WritePrivate(path, b); err != nil {
 		return fmt.Errorf("write control file: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"casewire/notify/portal"
 	"casewire/routing/api"
 	"casewire/routing/console"
 )
@@ -59,6 +60,9 @@ func (a *App) serve(ctx context.Context) error {
 	if err := same.AddTrustedOrigin(a.url); err != nil {
 		return fmt.Errorf("public URL: %w", err)
 	}
+	// Customers' pages send no referrer, for which browsers that know no more call
+	// our own origin "null": the pages judge that themselves.
+	same.AddInsecureBypassPattern(portal.Prefix)
 	same.SetDenyHandler(http.HandlerFunc(a.crossOrigin))
 	srv := &http.Server{
 		Handler:           a.guard(same.Handler(mux)),
@@ -109,6 +113,7 @@ func (a *App) mux() (*http.ServeMux, error) {
 	mux.Handle("/api/v1/live", a.live)
 	mux.Handle("GET /api/v1/backup", a.administrators(a.backup))
 	mux.Handle("GET /api/v1/verify", a.administrators(a.verify))
+	mux.Handle(portal.Prefix, a.portal)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", a.health.readyz)
 	mux.Handle("GET /metrics", a.insiders(promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{})))

@@ -20,7 +20,7 @@ func (a *App) registerMetrics() {
 		Name: "casewire_http_request_seconds", Help: "Time of API requests by route.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	}, []string{"route", "method", "status"})
-	a.metrics.MustRegister(a.requests, doorCounts{a.doors}, collectors.NewGoCollector(),
+	a.metrics.MustRegister(a.requests, doorCounts{a.doors}, webhookCounts{a}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, c := range []struct {
 		name, help string

@@ -17,6 +17,7 @@ import (
 	"casewire/notify"
 	"casewire/notify/figure"
 	"casewire/notify/outbox"
+	"casewire/notify/webhook"
 	"casewire/routing/access"
 	"casewire/routing/api"
 	"casewire/routing/bot"
@@ -29,7 +30,7 @@ import (
 func collections() []*store.Coll {
 	var out []*store.Coll
 	for _, room := range [][]*store.Coll{
-		archive.Collections(), casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), figure.Collections(), api.Collections(),
+		archive.Collections(), casecore.Collections(), lease.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), figure.Collections(), webhook.Collections(), api.Collections(),
 	} {
 		out = append(out, room...)
 	}
@@ -71,7 +72,9 @@ func (a *App) openPolicy(ctx context.Context) error {
 // openRooms builds the rooms over the store; nothing runs yet.
 func (a *App) openRooms(ctx context.Context) error {
 	s, log := a.Static(), a.o.Log
-	a.ledger = &casecore.Ledger{Flow: a.Flow, Now: a.o.Now, Queue: a.queue}
+	a.ledger = &casecore.Ledger{
+		Flow: a.Flow, Now: a.o.Now, Queue: a.queue, Awaited: func() bool { return a.policy.Current().Notify.Awaits() },
+	}
 	a.staff = staff.New(a.store, staff.Options{Now: a.o.Now, Log: log, Queue: func(id string) bool {
 		_, ok := a.Router().Queue(id)
 		return ok
@@ -90,10 +93,12 @@ func (a *App) openRooms(ctx context.Context) error {
 		Now: a.o.Now, Log: log,
 		Centre: func() string { return a.policy.Current().Settings.Name },
 		Zone:   func() *time.Location { return a.policy.Current().Location },
+		Serves: func(kind channels.Kind) bool { _, ok := a.doors.ofKind(kind); return ok },
 	})
 	if err != nil {
 		return err
 	}
+	a.openWebhooks()
 	a.doors = newDoors(a.env, log)
 	if err := a.openPortal(ctx); err != nil {
 		return err
@@ -170,6 +175,8 @@ func (a *App) runPost(ctx context.Context) error {
 	a.health.add(noticesPart(a.outbox))
 	a.life.spawn(ctx, "outbox", a.fail, a.outbox.Run)
 	a.life.spawn(ctx, "planner", a.fail, a.plan.Run)
+	a.health.add(webhooksPart(a))
+	a.life.spawn(ctx, "webhooks", a.fail, a.webhooks.Run)
 	return nil
 }
 

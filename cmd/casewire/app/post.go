@@ -89,8 +89,8 @@ func mark(index string, n *notify.Notice) store.Mark {
 func noticeOf(n *notify.Notice) desk.Notice {
 	return desk.Notice{
 		ID: n.ID, Case: n.CaseNumber, Message: n.Message, Template: n.Template, Channel: n.Channel, To: n.To,
-		State: string(n.State), Reason: n.Reason, Open: n.Undelivered(), Held: n.State == notify.Held,
-		Tries: n.Tries, Created: n.Created, Due: n.NextAt, Done: n.Done, Handled: n.HandledBy,
+		State: string(n.State), Reason: n.Reason, Open: n.Undelivered(), Held: n.State == notify.Held, Aside: n.Aside,
+		Tries: n.Tries, Created: n.Created, Due: n.NextAt, Done: n.Done, Handled: n.HandledBy, Proof: n.Proof,
 	}
 }
 

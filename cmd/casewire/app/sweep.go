@@ -48,6 +48,7 @@ func (a *App) sweepStore(ctx context.Context) error {
 		func() (int, error) { return a.sweepWith(ctx, casecore.SweepTies) },
 		func() (int, error) { return a.sweepCalls(ctx) },
 		func() (int, error) { return a.staff.Sweep(ctx, sweepBatch) },
+		func() (int, error) { return a.webhooks.Sweep(ctx, sweepBatch) },
 		func() (int, error) { return api.Sweep(ctx, a.store, a.o.Now(), sweepBatch) },
 	} {
 		for n := sweepBatch; n >= sweepBatch; {

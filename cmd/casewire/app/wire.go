@@ -39,17 +39,12 @@ func (a *App) consoleOptions() console.Options {
 		Files:     casecore.Files{Blobs: a.blobs},
 		FileLimit: int64(a.Static().Limits.Attachment),
 		Preview:   a.preview, Typing: a.typing, Colleagues: a.colleagues,
-		Post: postRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
+		Post: postRoom{a}, Hooks: hookRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Links: func() bool { return a.linker() != nil },
+		Page: a.portal.Link, Reaches: a.reach().Reaches,
 		Dial: func(ctx context.Context, by casecore.Actor, number, identity string) error {
 			return a.dial(ctx, by, number, identity, nil)
 		},
-		Measure: func(channel, text, lang string) (channels.Measure, bool) {
-			m, ok := a.doors.channel(channel).(channels.Measurer)
-			if !ok {
-				return channels.Measure{}, false
-			}
-			return m.Measure(text, lang), true
-		},
+		Measure: a.measure, Wording: a.wording(),
 		Dials: func(ctx context.Context, number string) bool { _, c := a.caller(ctx, number); return c != nil },
 		Log:   a.o.Log, Now: a.o.Now,
 	}
@@ -172,8 +167,8 @@ func (a *App) apiParts() api.Parts {
 	return api.Parts{
 		Store: a.store, Work: a.work, Board: a.board, Staff: a.staff, Gate: a.gate,
 		Flow: a.Flow, Router: a.Router, Files: casecore.Files{Blobs: a.blobs},
-		Opener: opener{a}, Policies: policies{a.store, a.policy}, Channels: channelHealth{a},
-		Post: postRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Dial: a.dial,
+		Opener: opener{a}, Policies: policies{a.store, a.policy}, Wording: a.wording(), Channels: channelHealth{a},
+		Post: postRoom{a}, Hooks: hookRoom{a}, Meter: a.meter, Refile: a.refile, Link: a.link, Page: a.portal.Link, Dial: a.dial,
 	}
 }
 
