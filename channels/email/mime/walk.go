@@ -131,9 +131,17 @@ func (p *parser) looksMultipart() bool {
 	return ok && p.hit == none && bytes.HasPrefix(line, []byte("--")) && isContentField(rest)
 }
 
-func isContentField(line []byte) bool {
+// contentField is the longest that a field which tells of a part begins, in bytes.
+const contentField = 64
+
+// isContentField says that text begins with such a field: its name and the colon.
+func isContentField(text []byte) bool {
 	const prefix = "Content-"
-	return len(line) >= len(prefix) && strings.EqualFold(string(line[:len(prefix)]), prefix)
+	if len(text) < len(prefix) || !strings.EqualFold(string(text[:len(prefix)]), prefix) {
+		return false
+	}
+	name, _, ok := bytes.Cut(text[len(prefix):min(len(text), contentField)], []byte(":"))
+	return ok && len(name) > 0 && !bytes.ContainsAny(name, "\r\n")
 }
 
 const cutOff = "The mail ends before its last part is complete; something may be missing."
@@ -206,7 +214,7 @@ func (p *parser) preamble(me int) []byte {
 		}
 		if start && len(piece) > 3 && len(piece) < 200 && bytes.HasPrefix(piece, []byte("--")) {
 			guess := string(bytes.TrimRight(piece[2:], " \t\r\n"))
-			if guess != "" && isContentField(p.src.peek(len("Content-"))) {
+			if guess != "" && isContentField(p.src.peek(contentField)) {
 				p.bounds[me], p.hit, p.final = guess, me, false
 				return text
 			}
