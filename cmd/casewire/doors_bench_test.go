@@ -139,7 +139,7 @@ func BenchmarkWebhook(b *testing.B) {
 // benchWebhook posts signed messages, each of another phone, and waits for the
 // answer, which comes after the commit, into the store with this address. What the
 // load takes of the figure is stated beside it.
-func benchWebhook(b *testing.B, clients int, in string) *app.App {
+func benchWebhook(b *testing.B, clients int, in string) (*app.App, spent) {
 	tune() // as the program is
 	account, token := "AC"+strings.Repeat("0", 32), strings.Repeat("0a", 16)
 	world, err := twilio.Open(b.Context(), twilio.Options{AccountSID: account, AuthToken: token})
@@ -157,17 +157,25 @@ func benchWebhook(b *testing.B, clients int, in string) *app.App {
 	b.ResetTimer()
 	all := storm(b, clients, a.URL()+"/hooks/sms/main", account, token, world.Numbers()[0])
 	b.StopTimer()
+	used := spent{process: cpu() - before, server: serverTime() - server, load: bare}
 	figures(b, before)
 	b.ReportMetric(bare, "bare-µs/message")
-	if took := serverTime() - server; took > 0 && in != "" {
-		b.ReportMetric(float64(took.Microseconds())/float64(b.N), "server-µs/message")
+	if used.server > 0 && in != "" {
+		b.ReportMetric(float64(used.server.Microseconds())/float64(b.N), "server-µs/message")
 	}
 	slices.Sort(all)
 	if len(all) > 0 {
 		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
 		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 	}
-	return a
+	return a, used
+}
+
+// spent is the processor time of a run: of this process, of the database server (0 when
+// it is not known), and in µs a message, what the load and HTTP alone take of the first.
+type spent struct {
+	process, server time.Duration
+	load            float64
 }
 
 // storm posts as many signed messages as b asks for from so many clients, and

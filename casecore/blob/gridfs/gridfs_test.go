@@ -2,15 +2,11 @@ package gridfs_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -18,34 +14,8 @@ import (
 	"casewire/casecore/blob"
 	"casewire/casecore/blob/blobtest"
 	"casewire/casecore/blob/gridfs"
+	"casewire/casecore/store/mongo/mongotest"
 )
-
-// database is one of a random name on the server at MONGODB_URI, dropped after
-// the test.
-func database(t *testing.T) *mongo.Database {
-	t.Helper()
-	uri := os.Getenv("MONGODB_URI")
-	switch {
-	case uri != "":
-	case os.Getenv("CASEWIRE_REALSERVERS") == "required":
-		t.Fatal("MONGODB_URI is not set, and CASEWIRE_REALSERVERS=required")
-	default:
-		t.Skip("MONGODB_URI is not set: no MongoDB to test with")
-	}
-	c, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(10 * time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := c.Database("test_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20])
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if err := errors.Join(db.Drop(ctx), c.Disconnect(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
-}
 
 func open(t *testing.T, db *mongo.Database) *gridfs.Store {
 	t.Helper()
@@ -58,7 +28,7 @@ func open(t *testing.T, db *mongo.Database) *gridfs.Store {
 
 func TestConformance(t *testing.T) {
 	blobtest.Run(t, func(t *testing.T) func() blob.Store {
-		db := database(t)
+		db := mongotest.Database(t)
 		return func() blob.Store { return open(t, db) }
 	})
 }
@@ -76,7 +46,7 @@ func TestDamageIsNeverServedWhole(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := database(t)
+			db := mongotest.Database(t)
 			s := open(t, db)
 			ref, err := s.Put(t.Context(), bytes.NewReader(content), 1<<20)
 			if err != nil {
@@ -98,7 +68,7 @@ func TestDamageIsNeverServedWhole(t *testing.T) {
 }
 
 func TestContentsAreGridFSFiles(t *testing.T) {
-	db := database(t)
+	db := mongotest.Database(t)
 	ref, err := open(t, db).Put(t.Context(), strings.NewReader(strings.Repeat("plain ", 100_000)), 1<<20)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 // A function that does so gets the next ones with the one it asks for.
 const (
 	maxRecent = 2048 // ids that each table remembers
-	maxAhead  = 32   // documents that are read at once
+	maxAhead  = 64   // documents that are read at once
 )
 
 // recent is the documents of a table that commits have changed last, in the order
@@ -71,7 +71,7 @@ func (sn *snapshot) getAhead(ctx context.Context, t *table, id string) (*stored,
 	if d, there := a.docs[id]; there {
 		return d, nil
 	}
-	a.next = min(4*a.next+1, maxAhead)
+	a.next = min(8*a.next+1, maxAhead)
 	if sn.ahead == nil {
 		sn.ahead = make(map[*table]ahead)
 	}

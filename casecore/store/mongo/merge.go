@@ -69,7 +69,7 @@ func (m *moment) serveFamily(list []*ask) {
 	t, x := list[0].t, list[0].q.exactly
 	q := query{filter: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}}
 	if x.ix.Name != "" {
-		q = query{filter: bson.D{{Key: field(x.ix), Value: bson.D{{Key: "$in", Value: keys}}}}, hint: indexName(x.ix)}
+		q = query{filter: bson.D{{Key: field(x.ix), Value: bson.D{{Key: "$in", Value: keys}}}}}
 	}
 	docs, err := m.find(t, q, limit)
 	switch {

@@ -3,41 +3,25 @@ package mongo_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"casewire/casecore/store"
 	"casewire/casecore/store/mongo"
+	"casewire/casecore/store/mongo/mongotest"
 	"casewire/casecore/store/storetest"
 )
 
-// serverVariable names the environment variable with the address of a server for
-// these tests: a replica set, of one member or more.
-const serverVariable = "MONGODB_URI"
+const serverVariable = mongotest.Variable
 
 // server returns the address of the test server, without a database.
 func server(tb testing.TB) string {
 	tb.Helper()
-	uri := os.Getenv(serverVariable)
-	switch {
-	case uri != "":
-	case os.Getenv("CASEWIRE_REALSERVERS") == "required":
-		tb.Fatalf("%s is not set, and CASEWIRE_REALSERVERS=required", serverVariable)
-	default:
-		tb.Skipf("%s is not set: no MongoDB to test with", serverVariable)
-	}
-	hosts, query, _ := strings.Cut(uri, "?")
-	if !strings.Contains(strings.TrimPrefix(hosts, "mongodb://"), "/") {
-		hosts += "/"
-	}
-	return strings.TrimSuffix(hosts+"?"+query, "&") + "&appName=" + appName
+	return mongotest.Server(tb) + "&appName=" + appName
 }
 
 // appName tells these tests apart from others on the same server, which faults that
@@ -54,7 +38,7 @@ func failing(fault bson.D, commands ...string) bson.D {
 func newDatabase(tb testing.TB) string {
 	tb.Helper()
 	uri := server(tb)
-	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20]
+	name := mongotest.NewName()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), time.Minute)
 		defer cancel()

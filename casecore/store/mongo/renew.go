@@ -31,7 +31,7 @@ func (rd *round) renew(list []*request) {
 func (r *request) renew(ctx context.Context, m *moment, seq uint64) {
 	old := r.tx.snap
 	fresh := newSnapshot(m.s)
-	fresh.at = m
+	fresh.at, fresh.wary = m, true
 	defer func() {
 		fresh.pause()
 		r.fresh.end()

@@ -135,7 +135,7 @@ func (rd *round) fit(r *request) bool {
 	case tx.broken != nil:
 		r.done <- again(r.ctx, tx.broken)
 		return false
-	case end.err != nil && over.mixed(): // it may have failed of the mixture
+	case end.err != nil && (over.mixed() || tx.hoped): // it may have failed of the mixture, or of what it hoped
 		r.done <- &againError{end.err}
 		return false
 	}

@@ -140,8 +140,8 @@ func (s *span) start(r store.Range) (at store.Mark, ok bool) {
 	return at, true
 }
 
-// query is one find. A hint names the index where the filter is a range, so that
-// no other is ever chosen; an exact key needs none.
+// query is one find. A filter of one field needs no hint, for no other index begins
+// with that field; where the id comes in, a hint keeps the server from going by ids.
 type query struct {
 	filter  bson.D
 	sort    bson.D
@@ -186,7 +186,7 @@ func (s *span) queries(after store.Mark, behind bool) []query {
 			{Key: name, Value: after.Key}, {Key: "_id", Value: bson.D{{Key: past, Value: after.ID}}},
 		}})
 	}
-	return append(list, query{filter: one(name, s.bounds(after.Key, behind)), sort: sort, hint: hint})
+	return append(list, query{filter: one(name, s.bounds(after.Key, behind)), sort: sort})
 }
 
 // exact returns the only key of the span, if it has just one.

@@ -25,6 +25,7 @@ type tx struct {
 	own      *layer // nil in a view
 	ended    bool
 	broken   error // a read failed: what the function made of it does not count
+	hoped    bool  // a Put was answered without looking: the commit may refuse it
 	scanning map[*table]int
 }
 
@@ -162,10 +163,10 @@ func (tx *tx) Put(coll *store.Coll, d store.Doc) (uint64, error) {
 	}
 	hope := d.Version == 0 && tx.isNew(t, d.ID)
 	now := &change{id: d.ID, gone: true}
-	if !hope {
-		if now, err = tx.current(t, d.ID); err != nil {
-			return 0, tx.failed(err)
-		}
+	if hope {
+		tx.hoped = true
+	} else if now, err = tx.current(t, d.ID); err != nil {
+		return 0, tx.failed(err)
 	}
 	switch {
 	case d.Version == 0 && !now.gone:
@@ -184,7 +185,7 @@ func (tx *tx) Put(coll *store.Coll, d store.Doc) (uint64, error) {
 // isNew reports whether the id is a random one made in the last minute. Whether
 // it is really not there yet shows at the commit.
 func (tx *tx) isNew(t *table, id string) bool {
-	if tx.dirty(t, id) != nil {
+	if tx.snap.wary || tx.dirty(t, id) != nil {
 		return false
 	}
 	if _, known := tx.snap.known(t, id); known || len(id) != 36 {
@@ -332,6 +333,7 @@ type snapshot struct {
 	keep   bool                // remember everything: a later run reads it again
 	at     *moment             // nil: it has not begun
 	paused bool                // at was told that this function has read what it needs
+	wary   bool                // what is written is looked for first, also under a new id
 	docs   map[docName]*stored // nil: it is not there
 	scans  map[scanName]*scanned
 

@@ -82,11 +82,11 @@ func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 	defer s.history.leave(seq)
 	snap := newSnapshot(s)
 	defer snap.end()
-	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
-	err := func() error {
-		defer func() { first.ended = true }()
-		return fn(first)
-	}()
+	first, err := s.firstRun(ctx, snap, fn)
+	if err != nil && first.hoped && first.broken == nil { // of what it hoped, perhaps
+		snap.wary = true
+		first, err = s.firstRun(ctx, snap, fn)
+	}
 	snap.pause()
 	if broken := first.broken; broken != nil {
 		return again(ctx, broken)
@@ -104,6 +104,13 @@ func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 	}
 	defer func() { r.fresh.end() }()
 	return s.writer.submit(r, fn)
+}
+
+func (s *Store) firstRun(ctx context.Context, snap *snapshot, fn func(store.Tx) error) (*tx, error) {
+	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
+	defer func() { first.ended = true }()
+	err := fn(first)
+	return first, err
 }
 
 // again says that a run that failed to read is worth another.

@@ -70,6 +70,8 @@ func unique(e *env) {
 	for what, d := range map[string]store.Doc{
 		"insert with a taken key":         newDoc("c", "", one("u", "1")),
 		"insert with a taken Multi key":   newDoc("c", "", store.Keys{"mu": {"9", "2"}}),
+		"fresh id with a taken key":       newDoc(store.NewID(), "", one("u", "1")),
+		"fresh id with a taken Multi key": newDoc(store.NewID(), "", store.Keys{"mu": {"9", "2"}}),
 		"update to a taken key":           {ID: "b", Version: 1, Body: []byte(`{}`), Keys: store.Keys{"u": {"1"}, "mu": {"3"}}},
 		"update to a taken Multi key":     {ID: "b", Version: 1, Body: []byte(`{}`), Keys: store.Keys{"u": {"2"}, "mu": {"3", "1"}}},
 		"insert of an id with taken keys": newDoc("a", "", store.Keys{"u": {"1"}}),
@@ -98,19 +100,25 @@ func refusedIsNone(e *env) {
 	e.start(c)
 	e.put(c, newDoc("a", "", store.Keys{"u": {"1"}, "mu": {"1"}}), newDoc("b", "", store.Keys{"k": {"old"}, "m": {"old"}}))
 	// The transaction goes on after the refusal, and commits.
+	var got []error
 	e.update(func(tx store.Tx) error {
+		got = nil
 		for _, keys := range []store.Keys{{"k": {"new"}, "m": {"new"}, "u": {"1"}}, {"k": {"new"}, "m": {"new"}, "mu": {"2", "1"}}} {
-			insert, update := newDoc("c", "refused", keys), newDoc("b", "refused", keys)
+			insert, fresh, update := newDoc("c", "refused", keys), newDoc(store.NewID(), "refused", keys), newDoc("b", "refused", keys)
 			update.Version = 1
-			for _, d := range []store.Doc{insert, update} {
-				if _, err := tx.Put(c, d); !errors.Is(err, store.ErrExists) {
-					e.Errorf("put %s with %v: %v, want ErrExists", d.ID, keys, err)
-				}
+			for _, d := range []store.Doc{insert, fresh, update} {
+				_, err := tx.Put(c, d)
+				got = append(got, err)
 			}
 		}
 		_, err := tx.Put(c, newDoc("z", "", store.Keys{"mu": {"2"}}))
 		return err
 	})
+	for i, err := range got {
+		if !errors.Is(err, store.ErrExists) {
+			e.Errorf("put %d with a taken key: %v, want ErrExists", i, err)
+		}
+	}
 	same(e, "documents", e.ids(c, store.Range{}), []string{"a", "b", "z"})
 	same(e, "old keys", e.ids(c, store.Range{Index: "k"}), []string{"b"})
 	same(e, "old Multi keys", e.ids(c, store.Range{Index: "m", Prefix: "old"}), []string{"b"})
