@@ -20,7 +20,6 @@ import (
 	"casewire/casecore/archive"
 	"casewire/casecore/blob/dir"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 )
 
 // part is a document with keys of every sort.
@@ -61,19 +60,10 @@ func colls() []*store.Coll {
 	return append(archive.Collections(), parts.Coll(), bins.Coll(), none.Coll())
 }
 
-// house opens the store and the attachments of a folder.
+// house opens a store, and the attachments of a folder.
 func house(t *testing.T, folder string, colls ...*store.Coll) archive.Book {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(folder, "store.db"), sqlite.Options{}, colls...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return archive.Book{Store: st, Blobs: contents(t, folder), Colls: colls}
+	return archive.Book{Store: stores.Open(t, colls...), Blobs: contents(t, folder), Colls: colls}
 }
 
 func contents(t *testing.T, folder string) *dir.Store {

@@ -3,7 +3,6 @@ package lease_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,23 +10,13 @@ import (
 
 	"casewire/casecore/lease"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 )
 
 const ttl = 500 * time.Millisecond
 
 func newStore(t *testing.T) store.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), sqlite.Options{}, lease.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return st
+	return stores.Open(t, lease.Collections()...)
 }
 
 // severed is a store that a node cannot reach while it is cut off, as when the

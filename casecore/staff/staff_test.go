@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 )
 
 const password = "correct horse battery"
@@ -45,15 +43,7 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, staff.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, staff.Collections()...)
 	b := &bench{store: st, clock: &clock{t: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, log: &strings.Builder{}}
 	b.Directory = b.node().HashCheaply()
 	return b

@@ -2,12 +2,10 @@ package store_test
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 )
 
 type part struct {
@@ -30,16 +28,7 @@ var partsTable = store.NewTable[part]("parts", store.Index{Name: "name", Unique:
 
 func openParts(t *testing.T) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), sqlite.Options{}, partsTable.Coll())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return stores.Open(t, partsTable.Coll())
 }
 
 func update(t *testing.T, s store.Store, fn func(store.Tx) error) {

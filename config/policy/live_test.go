@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,22 +12,12 @@ import (
 	"casewire/casecore"
 	"casewire/casecore/flow"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/config/internal/strict"
 )
 
 func openStore(t *testing.T) store.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, append(casecore.Collections(), Collections()...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return st
+	return stores.Open(t, append(casecore.Collections(), Collections()...)...)
 }
 
 // follow opens a Live and runs it until the test ends. Policies that come into

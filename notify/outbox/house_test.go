@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/notify"
 	"casewire/notify/outbox"
@@ -26,8 +25,8 @@ import (
 // opened again on the same data.
 type house struct {
 	t      testing.TB
-	path   string
-	st     *sqlite.Store
+	at     *tempstore.Place
+	st     store.Store
 	ledger *casecore.Ledger
 	spec   notify.Spec
 	flow   *flow.Flow
@@ -46,6 +45,12 @@ const seldom = 100 * time.Hour
 var master = casecore.Actor{ID: "op1", Name: "Olena", Roles: []string{casecore.RoleAdmin}}
 
 func newHouse(t testing.TB) *house {
+	t.Helper()
+	return newHouseAt(t, stores.Place(t))
+}
+
+// newHouseAt opens it there.
+func newHouseAt(t testing.TB, at *tempstore.Place) *house {
 	t.Helper()
 	f, err := flow.Compile(flow.Spec{
 		Initial: "new", Reopen: "repair",
@@ -68,7 +73,7 @@ func newHouse(t testing.TB) *house {
 		Events: []notify.OnEvent{{Event: "opened", Template: "opened"}},
 	}
 	h := &house{
-		t: t, path: filepath.Join(t.TempDir(), "casewire.db"), spec: spec, flow: f, doors: map[string]*door{},
+		t: t, at: at, spec: spec, flow: f, doors: map[string]*door{},
 		ledger: &casecore.Ledger{Flow: func() *flow.Flow { return f }, Now: time.Now},
 		log:    slog.New(slog.DiscardHandler), checks: map[string]func(){},
 	}
@@ -97,13 +102,13 @@ func (h *house) inForce() *notify.Policy {
 	return h.policy
 }
 
+func (h *house) awake(tx store.Tx, n *notify.Notice, at time.Time) (time.Time, error) {
+	return h.inForce().Awake(tx, n, at)
+}
+
 func (h *house) open() {
 	h.t.Helper()
-	st, err := sqlite.Open(h.t.Context(), h.path, sqlite.Options{}, slices.Concat(casecore.Collections(), notify.Collections())...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.st = st
+	h.st = h.at.Open(h.t, slices.Concat(casecore.Collections(), notify.Collections())...)
 }
 
 func (h *house) close() {
@@ -167,6 +172,9 @@ func (h *house) start(o outbox.Options) (box *outbox.Outbox, stop func()) {
 	}
 	if o.Doubt == nil {
 		o.Doubt = doubt
+	}
+	if o.Awake == nil {
+		o.Awake = h.awake
 	}
 	box = outbox.New(h.st, h.ledger, h.doorOf, o)
 	planner := notify.NewPlanner(h.st, h.ledger, h.inForce,

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/notify"
 	"casewire/notify/portal"
@@ -30,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden pages anew")
 // house is the pages over a real store, with a clock that the test moves.
 type house struct {
 	*testing.T
-	store  *sqlite.Store
+	store  store.Store
 	ledger *casecore.Ledger
 	portal *portal.Portal
 	url    string
@@ -69,10 +67,7 @@ func newHouse(t *testing.T) *house {
 		T: t, now: time.Date(2026, 3, 2, 9, 14, 0, 0, time.UTC), hold: 2 * time.Minute, remote: "192.0.2.7",
 		open: map[channels.Kind]string{channels.SMS: "sms:main", channels.Email: "email:support", channels.Telegram: "telegram:bot", channels.WebChat: "webchat:site"},
 	}
-	var err error
-	h.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, slices.Concat(casecore.Collections(), notify.Collections())...)
-	h.must(err)
-	t.Cleanup(func() { h.must(h.store.Close()) })
+	h.store = stores.Open(t, slices.Concat(casecore.Collections(), notify.Collections())...)
 	f, err := flow.Compile(spec)
 	h.must(err)
 	h.ledger = &casecore.Ledger{Flow: func() *flow.Flow { return f }, Now: func() time.Time { return h.now }}

@@ -11,13 +11,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"casewire/casecore"
@@ -25,7 +23,7 @@ import (
 	"casewire/casecore/lang"
 	"casewire/casecore/outside"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/notify/webhook"
 )
@@ -33,8 +31,8 @@ import (
 // house is a book on a real store, whose ledger owes webhooks to subscribers.
 type house struct {
 	t      testing.TB
-	path   string
-	st     *sqlite.Store
+	at     *tempstore.Place
+	st     store.Store
 	ledger *casecore.Ledger
 	flow   *flow.Flow
 	subs   atomic.Pointer[[]webhook.Subscription]
@@ -49,6 +47,12 @@ var master = casecore.Actor{ID: "op1", Name: "Olena", Roles: []string{casecore.R
 
 func newHouse(t testing.TB, subs ...webhook.Subscription) *house {
 	t.Helper()
+	return newHouseAt(t, stores.Place(t), subs...)
+}
+
+// newHouseAt opens it there.
+func newHouseAt(t testing.TB, at *tempstore.Place, subs ...webhook.Subscription) *house {
+	t.Helper()
 	f, err := flow.Compile(flow.Spec{
 		Initial: "new", Reopen: "repair",
 		Statuses: []flow.Status{
@@ -60,7 +64,7 @@ func newHouse(t testing.TB, subs ...webhook.Subscription) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, path: filepath.Join(t.TempDir(), "casewire.db"), flow: f, net: &network{}}
+	h := &house{t: t, at: at, flow: f, net: &network{}}
 	h.subscribe(subs...)
 	r := webhook.Recorder{Subscriptions: h.subscriptions, Now: time.Now}
 	h.ledger = &casecore.Ledger{Flow: func() *flow.Flow { return f }, Now: time.Now, Outside: r.Record}
@@ -71,8 +75,8 @@ func newHouse(t testing.TB, subs ...webhook.Subscription) *house {
 // room runs a test in a bubble with its own clock.
 func room(t *testing.T, subs []webhook.Subscription, test func(t *testing.T, h *house)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, subs...)
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		h := newHouseAt(t, at, subs...)
 		defer h.close()
 		test(t, h)
 	})
@@ -84,9 +88,7 @@ func (h *house) subscriptions() []webhook.Subscription { return *h.subs.Load() }
 
 func (h *house) open() {
 	h.t.Helper()
-	st, err := sqlite.Open(h.t.Context(), h.path, sqlite.Options{}, slices.Concat(casecore.Collections(), webhook.Collections())...)
-	h.must(err)
-	h.st = st
+	h.st = h.at.Open(h.t, slices.Concat(casecore.Collections(), webhook.Collections())...)
 }
 
 func (h *house) close() {

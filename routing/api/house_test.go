@@ -23,7 +23,6 @@ import (
 	"casewire/casecore/lang"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/access"
@@ -44,7 +43,7 @@ const password = "correct horse battery"
 type house struct {
 	t       testing.TB
 	url     string
-	store   *sqlite.Store
+	store   store.Store
 	staff   *staff.Directory
 	ledger  *casecore.Ledger
 	work    *desk.Work
@@ -122,8 +121,7 @@ func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, seen: &sync.Map{}, log: &syncBuffer{}, tokens: map[string]string{}, ids: map[string]casecore.Actor{}}
 	colls := append(append(casecore.Collections(), staff.Collections()...), api.Collections()...)
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, colls...)
-	h.must(err)
+	st := stores.Open(t, colls...)
 	h.store = st
 	blobs, err := dir.Open(filepath.Join(t.TempDir(), "blobs"), dir.Options{})
 	h.must(err)
@@ -186,7 +184,6 @@ func newHouse(t testing.TB) *house {
 		srv.Close()
 		stop()
 		wg.Wait()
-		h.must(st.Close())
 		h.must(blobs.Close())
 	})
 	h.hire()

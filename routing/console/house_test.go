@@ -12,7 +12,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +23,6 @@ import (
 	"casewire/casecore/lang"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/access"
@@ -40,7 +38,7 @@ import (
 // a clock that the test moves.
 type house struct {
 	t       testing.TB
-	store   *sqlite.Store
+	store   store.Store
 	ledger  *casecore.Ledger
 	work    *desk.Work
 	board   *desk.Board
@@ -110,9 +108,8 @@ var routes = routing.Spec{
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, files: &files{blobs: map[string][]byte{}}}
+	h.store = stores.Open(t, slices.Concat(casecore.Collections(), staff.Collections())...)
 	var err error
-	h.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, slices.Concat(casecore.Collections(), staff.Collections())...)
-	h.must(err)
 	h.flow, err = flow.Compile(spec)
 	h.must(err)
 	h.router, err = routing.Compile(routes, routing.Options{})
@@ -122,11 +119,6 @@ func newHouse(t testing.TB) *house {
 	h.staff = staff.New(h.store, staff.Options{})
 	h.work = desk.NewWork(h.store, h.ledger, getRouter, h.staff)
 	h.board = desk.NewBoard(h.store, getRouter, desk.BoardOptions{Coalesce: time.Millisecond})
-	t.Cleanup(func() {
-		if err := h.store.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-	})
 	h.background("board", h.board.Run)
 	gate := access.New(h.staff, access.Options{})
 	h.post = &desktest.Post{Store: h.store}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/desk"
@@ -23,7 +22,7 @@ import (
 // house is the desk over a real store, with a clock that the test moves.
 type house struct {
 	t      testing.TB
-	store  *sqlite.Store
+	store  store.Store
 	ledger *casecore.Ledger
 	router *routing.Router
 	work   *desk.Work
@@ -82,15 +81,13 @@ const canary = "zq-canary-7719"
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, casecore.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	return newHouseAt(t, stores.Place(t))
+}
+
+// newHouseAt opens it there.
+func newHouseAt(t testing.TB, at *tempstore.Place) *house {
+	t.Helper()
+	st := at.Open(t, casecore.Collections()...)
 	f, err := flow.Compile(spec)
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +19,6 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/desk"
@@ -30,7 +28,7 @@ import (
 // house is a server of the live feed over a real store.
 type house struct {
 	t      testing.TB
-	store  *sqlite.Store
+	store  store.Store
 	ledger *casecore.Ledger
 	work   *desk.Work
 	board  *desk.Board
@@ -76,16 +74,7 @@ func newHouse(t testing.TB, o live.Options, operators ...string) *house {
 
 func newHouseWith(t testing.TB, o live.Options, bo desk.BoardOptions, operators ...string) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{},
-		append(casecore.Collections(), accounts.Coll())...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, append(casecore.Collections(), accounts.Coll())...)
 	h := &house{t: t, store: st}
 	f, err := flow.Compile(spec)
 	if err != nil {
