@@ -129,6 +129,10 @@ type Outbound struct {
 	Auto    bool     // written by a rule or a status, not by a person
 	Status  string   // the label of the status this message tells of, when it tells of one
 	Body    Body
+	// Doubt is since when the provider may have the message from an earlier try
+	// that nobody knows the end of; zero when it has it from none. A door whose
+	// provider can be asked looks there before it sends again (S3).
+	Doubt time.Time
 }
 
 // State is how far a message has come. States only go forward; see Later.
@@ -289,5 +293,8 @@ type Env struct {
 	// button, and nil for a message that is to be taken in as usual. A door that
 	// has no commands does not ask. Asking again for the same message is harmless.
 	Answer func(ctx context.Context, m Inbound) (*Body, error)
-	Check  func(point string) // called at named points; tests kill the process there
+	// Ours returns the Outbound.ID of the message that the provider of this channel
+	// names so, or ErrNotFound.
+	Ours  func(ctx context.Context, providerID string) (string, error)
+	Check func(point string) // called at named points; tests kill the process there
 }

@@ -86,11 +86,19 @@ func (t *Table[T, P]) Delete(tx Tx, p P) error {
 
 // Scan yields records in the order of r; an error ends it.
 func (t *Table[T, P]) Scan(tx Tx, r Range) iter.Seq2[P, error] {
+	return t.ScanSome(tx, r, func(string) bool { return true })
+}
+
+// ScanSome is Scan without the records whose id is not wanted, which are not decoded.
+func (t *Table[T, P]) ScanSome(tx Tx, r Range, wanted func(id string) bool) iter.Seq2[P, error] {
 	return func(yield func(P, error) bool) {
 		for d, err := range tx.Scan(t.coll, r) {
 			if err != nil {
 				yield(nil, fmt.Errorf("scan %s: %w", t.coll.Name, err))
 				return
+			}
+			if !wanted(d.ID) {
+				continue
 			}
 			p, err := t.decode(d)
 			if !yield(p, err) || err != nil {

@@ -57,6 +57,18 @@ func (b *Book) now() time.Time {
 	return time.Now()
 }
 
+// Ours returns the message that a receipt was of (channels.Env.Ours).
+func (b *Book) Ours(_ context.Context, providerID string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.receipts {
+		if r.ProviderID == providerID && r.OutboundID != "" {
+			return r.OutboundID, nil
+		}
+	}
+	return "", channels.ErrNotFound
+}
+
 // Message stores m once, whatever is repeated.
 func (b *Book) Message(ctx context.Context, m channels.Inbound) error {
 	if b.Before != nil {

@@ -45,7 +45,7 @@ func (h *House) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Env returns what a door of this house gets.
 func (h *House) Env(id string) channels.Env {
 	return channels.Env{
-		ID: id, PublicURL: h.URL, Now: time.Now, State: h.Memory, Files: h.Files, Threads: h.Book,
+		ID: id, PublicURL: h.URL, Now: time.Now, State: h.Memory, Files: h.Files, Threads: h.Book, Ours: h.Book.Ours,
 	}
 }
 

@@ -47,7 +47,7 @@ type Door struct {
 	media  queue
 	seen   seen
 	nudge  chan struct{} // messages may have been missed
-	claims sync.Mutex    // held while a message at the provider is matched with one of ours
+	claims claims
 	state  condition
 	sink   atomic.Pointer[channels.Sink] // while Run is running
 	count  counters
@@ -72,8 +72,8 @@ func (c *Config) Open(env channels.Env) (channels.Channel, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", env.ID, err)
 	}
-	if env.State == nil || env.Files == nil || env.PublicURL == "" {
-		return nil, fmt.Errorf("open %s: memory, files or the public URL are missing", env.ID)
+	if env.State == nil || env.Files == nil || env.Ours == nil || env.PublicURL == "" {
+		return nil, fmt.Errorf("open %s: memory, files, what was sent or the public URL are missing", env.ID)
 	}
 	if env.Now == nil {
 		env.Now = time.Now

@@ -38,7 +38,7 @@ func newGuard(standIn *url.URL) *guard {
 			return outside.DialContext(ctx, network, addr)
 		},
 		TLSHandshakeTimeout: 10 * time.Second,
-		MaxIdleConnsPerHost: 16,
+		MaxIdleConnsPerHost: 32, // as many as the outbox sends at once
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
 	}

@@ -39,6 +39,7 @@ type rig struct {
 	handler atomic.Pointer[http.Handler]
 	check   func(point string)
 	now     func() time.Time
+	answer  func(context.Context, channels.Inbound) (*channels.Body, error)
 	cancel  context.CancelFunc
 	done    chan error
 }
@@ -111,6 +112,7 @@ func (r *rig) open(change func(*Config)) {
 	if r.now != nil {
 		env.Now = r.now
 	}
+	env.Answer = r.answer
 	ch, err := r.config(change).Open(env)
 	if err != nil {
 		r.Fatal(err)
@@ -166,6 +168,13 @@ func (r *rig) wait(what string, ok func() bool) {
 
 func (r *rig) outbound(id, to, text string) channels.Outbound {
 	return channels.Outbound{ID: id, Channel: channelID, To: channels.Address{Kind: channels.SMS, Handle: to}, Body: channels.Body{Text: text}}
+}
+
+// doubted is a message that may have been sent before.
+func (r *rig) doubted(id, to, text string) channels.Outbound {
+	m := r.outbound(id, to, text)
+	m.Doubt = time.Now()
+	return m
 }
 
 // inbound is the form of a message as Twilio posts it.

@@ -266,4 +266,5 @@ type arrival struct {
 	files                                         int
 	media                                         []string // where the files are; nil: to be asked
 	at                                            time.Time
+	missed                                        bool // found in the list, not told by a webhook
 }

@@ -132,28 +132,38 @@ func (q *queue) rouse() {
 
 // fetchMedia fetches files and hands them over until ctx is done.
 func (d *Door) fetchMedia(ctx context.Context, in channels.Sink) {
-	for ctx.Err() == nil {
-		wait := d.fetchDue(ctx, in)
+	var known map[string]bool
+	for all := true; ctx.Err() == nil; {
+		var wait time.Duration
+		known, wait = d.fetchDue(ctx, in, all, known)
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-d.media.wake:
+			all = true // a message with files has come here
 		case <-t.C:
+			all = false
 		}
 		t.Stop()
 	}
 }
 
-// fetchDue tries the jobs that are due, and returns when to look again.
-func (d *Door) fetchDue(ctx context.Context, in channels.Sink) (wait time.Duration) {
-	const often, seldom = 5 * time.Second, 10 * time.Minute
+// fetchDue tries the jobs that are due: all of them, or those that were known at the
+// last look. What is newer another process has noted, which is about to fetch it if it
+// is alive. It returns what is known now, by SID, and when to look again.
+func (d *Door) fetchDue(ctx context.Context, in channels.Sink, all bool, known map[string]bool) (now map[string]bool, wait time.Duration) {
+	const often, seldom = 5 * time.Second, 10 * time.Second
 	_, jobs, err := d.media.load(ctx)
 	if err != nil {
 		d.trouble(ctx, "files", err)
-		return often
+		return known, often
 	}
-	wait = seldom
+	now, wait = make(map[string]bool, len(jobs)), seldom
 	for _, j := range jobs {
+		now[j.SID] = true
+		if !all && !known[j.SID] {
+			continue
+		}
 		if ahead := j.Next.Sub(d.env.Now()); ahead > 0 {
 			wait = min(wait, ahead)
 			continue
@@ -167,10 +177,10 @@ func (d *Door) fetchDue(ctx context.Context, in channels.Sink) (wait time.Durati
 			wait = min(wait, next)
 		}
 		if ctx.Err() != nil {
-			return often
+			return now, often
 		}
 	}
-	return wait
+	return now, wait
 }
 
 // trouble logs an error that will be met again.

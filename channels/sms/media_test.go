@@ -80,6 +80,28 @@ func TestPicturesSurviveARestart(t *testing.T) {
 	}
 }
 
+// What another process has noted and not fetched, because it died, is fetched at the
+// second look: while it lives, it does so itself, once its message is handed over.
+func TestPicturesOfADeadProcess(t *testing.T) {
+	r := assemble(t, sandbox.Options{})
+	ch, err := r.config(nil).Open(r.house.Env(channelID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, id := ch.(*Door), sid(1)
+	if err := d.media.add(t.Context(), job{SID: id, From: customer, To: ourNumber, URLs: []string{"file:///gone"}, At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	known, wait := d.fetchDue(t.Context(), r.house.Book, false, nil)
+	if _, early := r.files(id); early || !known[id] || wait > 10*time.Second {
+		t.Fatalf("fetched at the first look: %v; next in %v", early, wait)
+	}
+	d.fetchDue(t.Context(), r.house.Book, false, known)
+	if m, ok := r.files(id); !ok || m.Broken == "" {
+		t.Errorf("not fetched at the second look: %+v", m)
+	}
+}
+
 // What can never be fetched is said in the message, and nothing else is lost.
 func TestPicturesThatCannotBeFetched(t *testing.T) {
 	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked inside") }))

@@ -156,7 +156,8 @@ func (d *Door) missed(ctx context.Context, from, to time.Time) ([]arrival, error
 // listed reads a message of the list.
 func listed(m *openapi.ApiV2010Message) arrival {
 	a := arrival{
-		sid: text(m.Sid), from: text(m.From), to: text(m.To), service: text(m.MessagingServiceSid), body: text(m.Body),
+		missed: true,
+		sid:    text(m.Sid), from: text(m.From), to: text(m.To), service: text(m.MessagingServiceSid), body: text(m.Body),
 		at: moment(m.DateSent),
 	}
 	if a.at.IsZero() {

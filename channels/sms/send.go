@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"casewire/channels"
@@ -22,9 +23,9 @@ const (
 	settle = 30 * time.Second
 )
 
-// Send hands m to Twilio. That it is tried is written down first; when it was
-// tried before, or the answer is lost, the list of sent messages is searched
-// before it is sent again (S3). Errors are *SendError.
+// Send hands m to Twilio. The outbox has written down that it is tried; when it may
+// have been taken before, or the answer is lost, the list of sent messages is
+// searched before it is sent again (S3). Errors are *SendError.
 func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt, error) {
 	to, body, fault := d.compose(m)
 	if fault != nil {
@@ -33,11 +34,10 @@ func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt,
 	if err := d.pace.Wait(ctx, m); err != nil {
 		return channels.Receipt{}, err
 	}
-	since, before, err := d.attempt(ctx, m.ID)
-	if err != nil {
-		return channels.Receipt{}, &channels.SendError{Reason: channels.Unreachable, Retry: true, Err: err}
-	}
-	if before {
+	since := m.Doubt
+	if since.IsZero() {
+		since = d.env.Now()
+	} else {
 		switch r, found, err := d.resolve(ctx, m.ID, to, body, since); {
 		case err != nil:
 			d.state.heard(sending, err)
@@ -46,20 +46,20 @@ func (d *Door) Send(ctx context.Context, m channels.Outbound) (channels.Receipt,
 			return r, nil
 		}
 	}
-	d.check("sms.attempt_noted")
+	d.check("sms.posting")
 	got, err := d.api.post(ctx, d.params(m.ID, to, body))
 	d.state.heard(sending, err)
 	if err == nil {
 		d.check("sms.posted")
 		d.count.sent.Add(1)
-		d.claim(ctx, text(got.Sid), m.ID)
+		d.claims.note(text(got.Sid), m.ID)
 		return d.receipt(m.ID, got), nil
 	}
-	return d.unsent(ctx, m, to, body, since, before, err)
+	return d.unsent(ctx, m, to, body, since, err)
 }
 
 // unsent judges a request that brought no message.
-func (d *Door) unsent(ctx context.Context, m channels.Outbound, to, body string, since time.Time, before bool, cause error) (channels.Receipt, error) {
+func (d *Door) unsent(ctx context.Context, m channels.Outbound, to, body string, since time.Time, cause error) (channels.Receipt, error) {
 	e := verdict(cause)
 	if e.Reason == channels.Unsure {
 		d.count.unsure.Add(1)
@@ -67,12 +67,6 @@ func (d *Door) unsent(ctx context.Context, m channels.Outbound, to, body string,
 			return r, nil
 		}
 		return channels.Receipt{}, unsure(cause)
-	}
-	if !before {
-		// Nothing was taken, ever: the next try need not search.
-		if err := d.env.State.Forget(ctx, tryKey(m.ID)); err != nil && !errors.Is(err, channels.ErrNotFound) {
-			d.trouble(ctx, "an attempt", err)
-		}
 	}
 	if e.Code == codeStopped {
 		if in := d.sink.Load(); in != nil {
@@ -138,42 +132,57 @@ func (d *Door) receipt(id string, m *openapi.ApiV2010Message) channels.Receipt {
 	return r
 }
 
-func tryKey(id string) string { return "try/" + id }
-func sidKey(id string) string { return "sid/" + id }
-
-// attempt notes that a message is going to be tried. before says that it was noted
-// earlier, since when.
-func (d *Door) attempt(ctx context.Context, id string) (since time.Time, before bool, err error) {
-	raw, err := d.env.State.Load(ctx, tryKey(id))
-	if err == nil {
-		if since, err = time.Parse(time.RFC3339, string(raw)); err == nil {
-			return since, true, nil
-		}
-		return since, true, fmt.Errorf("look up an attempt: %w", err)
-	}
-	if !errors.Is(err, channels.ErrNotFound) {
-		return since, false, fmt.Errorf("look up an attempt: %w", err)
-	}
-	since = d.env.Now()
-	if err := d.env.State.Save(ctx, tryKey(id), []byte(since.UTC().Format(time.RFC3339)), remember); err != nil {
-		return since, false, fmt.Errorf("note an attempt: %w", err)
-	}
-	return since, false, nil
+// claims are which of our messages those at the provider are, of the latest ones: the
+// outbox records it, but not before another may ask.
+type claims struct {
+	resolving sync.Mutex // held while a message at the provider is matched with one of ours
+	mu        sync.Mutex
+	id        map[string]string // by SID
+	sids      []string          // oldest first
 }
 
-// claim notes which message of ours one at the provider is. Without the note two
-// messages of the same words could be taken for each other.
-func (d *Door) claim(ctx context.Context, sid, id string) {
-	if err := d.env.State.Save(ctx, sidKey(sid), []byte(id), remember); err != nil {
-		d.trouble(ctx, "a sent message", err)
+// latest is how many claims are kept: many more than can be on their way to the store.
+const latest = 4096
+
+func (c *claims) note(sid, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id == nil {
+		c.id = make(map[string]string)
 	}
+	if _, known := c.id[sid]; !known {
+		c.sids = append(c.sids, sid)
+	}
+	c.id[sid] = id
+	if len(c.sids) > latest {
+		delete(c.id, c.sids[0])
+		c.sids = c.sids[1:]
+	}
+}
+
+func (c *claims) find(sid string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id[sid]
+}
+
+// owner returns which of our messages one at the provider is, "" when it is none's.
+func (d *Door) owner(ctx context.Context, sid string) (string, error) {
+	if id := d.claims.find(sid); id != "" {
+		return id, nil
+	}
+	id, err := d.env.Ours(ctx, sid)
+	if errors.Is(err, channels.ErrNotFound) {
+		return "", nil
+	}
+	return id, err
 }
 
 // resolve looks for a message among those sent to its number since it was first
 // tried: the one noted as ours, else the oldest of the same words that is nobody's.
 func (d *Door) resolve(ctx context.Context, id, to, body string, since time.Time) (r channels.Receipt, found bool, err error) {
-	d.claims.Lock()
-	defer d.claims.Unlock()
+	d.claims.resolving.Lock()
+	defer d.claims.resolving.Unlock()
 	var match *openapi.ApiV2010Message
 	var lookup error
 	p := (&openapi.ListMessageParams{}).SetTo(to).SetPageSize(50)
@@ -184,14 +193,14 @@ func (d *Door) resolve(ctx context.Context, id, to, body string, since time.Time
 		if text(m.Direction) == "inbound" || !sameText(text(m.Body), body) {
 			return true
 		}
-		owner, err := d.env.State.Load(ctx, sidKey(text(m.Sid)))
+		owner, err := d.owner(ctx, text(m.Sid))
 		switch {
-		case errors.Is(err, channels.ErrNotFound):
-			match = m
 		case err != nil:
 			lookup = err
 			return false
-		case string(owner) == id:
+		case owner == "":
+			match = m
+		case owner == id:
 			match = m
 			return false
 		}
@@ -200,7 +209,7 @@ func (d *Door) resolve(ctx context.Context, id, to, body string, since time.Time
 	if err = errors.Join(err, lookup); err != nil || match == nil {
 		return r, false, err
 	}
-	d.claim(ctx, text(match.Sid), id)
+	d.claims.note(text(match.Sid), id)
 	d.count.resolved.Add(1)
 	return d.receipt(id, match), true, nil
 }

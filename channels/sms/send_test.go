@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"casewire/channels"
-	"casewire/channels/channeltest"
 	"casewire/channels/sms/sandbox"
 )
 
@@ -107,7 +106,7 @@ func TestUncertainSendsAreResolved(t *testing.T) {
 				if err != nil || got.State == "" || got.ProviderID != r.twilio.Sent()[0].SID {
 					t.Errorf("%+v, %v", got, err)
 				}
-				if again, err := r.door.Send(t.Context(), r.outbound("o1", v.to, "ready")); err != nil || again.ProviderID != got.ProviderID {
+				if again, err := r.door.Send(t.Context(), r.doubted("o1", v.to, "ready")); err != nil || again.ProviderID != got.ProviderID {
 					t.Errorf("again: %+v, %v", again, err)
 				}
 				if n := len(r.twilio.Sent()); n != 1 {
@@ -137,12 +136,12 @@ func TestSameWordsTwice(t *testing.T) {
 		t.Fatalf("the first was taken for the second: %v", err)
 	}
 	undo()
-	second, err := r.door.Send(t.Context(), r.outbound("o2", customer, "ok"))
+	second, err := r.door.Send(t.Context(), r.doubted("o2", customer, "ok"))
 	if err != nil || second.ProviderID == first.ProviderID || len(r.twilio.Sent()) != 2 {
 		t.Errorf("%+v and %+v (%v), sent %d", first, second, err, len(r.twilio.Sent()))
 	}
 	for id, want := range map[string]string{"o1": first.ProviderID, "o2": second.ProviderID} {
-		if got, err := r.door.Send(t.Context(), r.outbound(id, customer, "ok")); err != nil || got.ProviderID != want {
+		if got, err := r.door.Send(t.Context(), r.doubted(id, customer, "ok")); err != nil || got.ProviderID != want {
 			t.Errorf("%s again: %+v, %v", id, got, err)
 		}
 	}
@@ -150,7 +149,7 @@ func TestSameWordsTwice(t *testing.T) {
 
 // F1, F9: a process that ends between the request and its record has sent once.
 func TestKilledAfterThePost(t *testing.T) {
-	for _, point := range []string{"sms.attempt_noted", "sms.posted"} {
+	for _, point := range []string{"sms.posting", "sms.posted"} {
 		t.Run(point, func(t *testing.T) {
 			r := assemble(t, sandbox.Options{})
 			type killed struct{}
@@ -172,30 +171,13 @@ func TestKilledAfterThePost(t *testing.T) {
 			}()
 			r.close()
 			r.open(nil)
-			if _, err := r.door.Send(t.Context(), r.outbound("o1", customer, "once")); err != nil {
+			if _, err := r.door.Send(t.Context(), r.doubted("o1", customer, "once")); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(r.twilio.Sent()); n != 1 {
 				t.Errorf("sent %d times", n)
 			}
 		})
-	}
-}
-
-func TestStoreAwayBeforeSending(t *testing.T) {
-	r := assemble(t, sandbox.Options{})
-	r.house.Memory.Fail = func(op, _ string) error {
-		if op == "save" {
-			return channeltest.ErrStore
-		}
-		return nil
-	}
-	_, err := r.closed().Send(t.Context(), r.outbound("o1", customer, "x"))
-	if e := channels.AsSendError(err); e.Reason != channels.Unreachable || !e.Retry || !errors.Is(err, channeltest.ErrStore) {
-		t.Errorf("%v", err)
-	}
-	if n := len(r.twilio.Sent()); n != 0 {
-		t.Errorf("sent %d times although the attempt was not written", n)
 	}
 }
 

@@ -14,7 +14,7 @@ type counters struct {
 	messages, receipts, stops, starts, storeErrors                       atomic.Int64
 	unsigned, forged, oversized, mangled, foreign, unknown               atomic.Int64
 	sent, unsure, resolved, media, mediaFailed, missed, reconcile, calls atomic.Int64
-	callsIn                                                              atomic.Int64
+	callsIn, answers                                                     atomic.Int64
 }
 
 // refused returns the counter of a reason to refuse webhooks.
@@ -38,7 +38,7 @@ func (c *counters) refused(why reason) *atomic.Int64 {
 func (d *Door) Counts() map[string]int64 {
 	c := &d.count
 	return map[string]int64{
-		"messages": c.messages.Load(), "receipts": c.receipts.Load(), "stops": c.stops.Load(), "starts": c.starts.Load(),
+		"messages": c.messages.Load(), "answers": c.answers.Load(), "receipts": c.receipts.Load(), "stops": c.stops.Load(), "starts": c.starts.Load(),
 		"store_errors": c.storeErrors.Load(), "unsigned": c.unsigned.Load(), "forged": c.forged.Load(),
 		"oversized": c.oversized.Load(), "mangled": c.mangled.Load(), "foreign_account": c.foreign.Load(),
 		"unknown_number": c.unknown.Load(), "sent": c.sent.Load(), "unsure": c.unsure.Load(), "resolved": c.resolved.Load(),

@@ -57,9 +57,11 @@ func (d *Door) take(ctx context.Context, in channels.Sink, m arrival) (reply str
 			err = d.deliver(ctx, in, handle, m)
 		}
 	default:
-		err = d.deliver(ctx, in, handle, m)
+		if reply, err = d.answer(ctx, handle, m); err == nil && reply == "" {
+			err = d.deliver(ctx, in, handle, m)
+		}
 	}
-	if err == nil && m.optOut != "" && c.order != noOrder {
+	if err == nil && (m.optOut != "" && c.order != noOrder || c.order == noOrder && reply != "") {
 		err = d.noteJudged(ctx, m.sid)
 	}
 	if err != nil {
@@ -69,7 +71,24 @@ func (d *Door) take(ctx context.Context, in channels.Sink, m arrival) (reply str
 	return reply, nil
 }
 
-// noteJudged remembers that Twilio took a message for a command: its list, which
+// answer returns what the house answers at once to a message, empty for one that is
+// to be taken in. What was missed is taken in: its webhook waits for no answer.
+func (d *Door) answer(ctx context.Context, handle string, m arrival) (string, error) {
+	if d.env.Answer == nil || m.missed || m.files > 0 {
+		return "", nil
+	}
+	body, err := d.env.Answer(ctx, d.inbound(handle, m))
+	if err != nil {
+		return "", fmt.Errorf("ask for an answer: %w", err)
+	}
+	if body == nil {
+		return "", nil
+	}
+	d.count.answers.Add(1)
+	return d.cfg.write(body.Text, body.Lang), nil
+}
+
+// noteJudged remembers that a message was taken for a command: Twilio's list, which
 // may bring the message again, does not say so.
 func (d *Door) noteJudged(ctx context.Context, sid string) error {
 	if err := d.env.State.Save(ctx, "word/"+sid, []byte("done"), remember); err != nil {
@@ -161,6 +180,17 @@ func (d *Door) deliver(ctx context.Context, in channels.Sink, handle string, m a
 		}
 		d.check("sms.media_noted")
 	}
+	if err := in.Message(ctx, d.inbound(handle, m)); err != nil {
+		return fmt.Errorf("hand over a message: %w", err)
+	}
+	if m.files > 0 {
+		d.media.rouse()
+	}
+	d.count.messages.Add(1)
+	return nil
+}
+
+func (d *Door) inbound(handle string, m arrival) channels.Inbound {
 	msg := channels.Inbound{
 		Channel: d.env.ID, ExternalID: m.sid, From: channels.Address{Kind: channels.SMS, Handle: handle},
 		To:   []channels.Address{{Kind: channels.SMS, Handle: m.to}},
@@ -169,14 +199,7 @@ func (d *Door) deliver(ctx context.Context, in channels.Sink, handle string, m a
 	if m.files > 0 {
 		msg.Refs = []string{m.sid} // they come as a message that answers this one; nothing else does
 	}
-	if err := in.Message(ctx, msg); err != nil {
-		return fmt.Errorf("hand over a message: %w", err)
-	}
-	if m.files > 0 {
-		d.media.rouse()
-	}
-	d.count.messages.Add(1)
-	return nil
+	return msg
 }
 
 // facts are what is known of a message besides: the number it was sent to, the

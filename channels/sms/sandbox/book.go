@@ -18,6 +18,8 @@ import (
 type book struct {
 	Messages []*message      `json:"messages"`
 	Stopped  map[string]bool `json:"stopped"` // by our number and the customer's
+	bySID    map[string]*message
+	created  int // over REST
 }
 
 // Direction of a message, in Twilio's words.
@@ -53,13 +55,18 @@ type blob struct {
 	Data []byte `json:"data"`
 }
 
-func (b *book) find(sid string) *message {
-	for _, m := range b.Messages {
-		if m.SID == sid {
-			return m
-		}
+func (b *book) find(sid string) *message { return b.bySID[sid] }
+
+func (b *book) add(m *message) {
+	b.Messages = append(b.Messages, m)
+	b.index(m)
+}
+
+func (b *book) index(m *message) {
+	b.bySID[m.SID] = m
+	if m.Direction == outbound {
+		b.created++
 	}
-	return nil
 }
 
 func newSID(prefix string) string { return prefix + strings.ReplaceAll(uuid.NewString(), "-", "") }
@@ -83,7 +90,7 @@ func (s *Server) file() string { return filepath.Join(s.o.Dir, "sms.json") }
 
 // load reads what Dir keeps.
 func (s *Server) load() error {
-	s.book.Stopped = make(map[string]bool)
+	s.book.Stopped, s.book.bySID = make(map[string]bool), make(map[string]*message)
 	if s.o.Dir == "" {
 		return nil
 	}
@@ -96,6 +103,9 @@ func (s *Server) load() error {
 	}
 	if err := json.Unmarshal(b, &s.book); err != nil {
 		return fmt.Errorf("open sandbox: read %s: %w", s.file(), err)
+	}
+	for _, m := range s.book.Messages {
+		s.book.index(m)
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func (s *Server) take(r *http.Request) map[string]any {
 	}
 	var out map[string]any
 	s.change(func() {
-		s.book.Messages = append(s.book.Messages, m)
+		s.book.add(m)
 		out = s.resource(m)
 	})
 	s.start(func() { s.travel(m.SID) })
@@ -209,6 +209,13 @@ func pair(ours, customer string) string { return ours + " " + customer }
 type Sent struct {
 	SID, From, To, Body, Status, Callback string
 	Code                                  int
+}
+
+// Count returns how many messages were created over REST.
+func (s *Server) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.created
 }
 
 // Sent returns the messages created over REST, oldest first.

@@ -53,7 +53,7 @@ func (s *Server) Text(from, to, body string, media ...Media) (sid string, err er
 	}
 	var hook string
 	s.change(func() {
-		s.book.Messages = append(s.book.Messages, m)
+		s.book.add(m)
 		s.obey(m)
 		s.ring(from)
 		hook = s.hooks[to]
@@ -84,7 +84,7 @@ func (s *Server) obey(m *message) {
 // say shows a text on a customer's phone that no request created. The caller holds mu.
 func (s *Server) say(from, to, text string, own bool) {
 	now := s.o.Now()
-	s.book.Messages = append(s.book.Messages, &message{
+	s.book.add(&message{
 		SID: newSID("SM"), Direction: reply, From: from, To: to, Body: text, Status: "delivered",
 		Created: now, Sent: now, Updated: now, Own: own,
 	})
