@@ -19,7 +19,9 @@ type clerk struct {
 	stopping bool // nothing new is leased
 	cut      bool // the posts were cancelled
 	jobs     map[lease]*job
-	finished []*result // not recorded yet
+	finished []*result           // not recorded yet
+	others   map[lease]time.Time // leases of other workers, and since when they are known by our own clock
+	tookOver bool                // the leases of an earlier process
 }
 
 // lease names one lease of a delivery.
@@ -35,6 +37,7 @@ type job struct {
 	delivery *Delivery // as leased
 	sub      Subscription
 	body     []byte
+	leased   time.Time
 }
 
 // result is how a post ended.
@@ -134,7 +137,7 @@ func (c *clerk) round(work, posts context.Context) time.Duration {
 
 // apply takes over what a turn has committed, and starts its posts.
 func (c *clerk) apply(posts context.Context, t *turn) {
-	c.finished = nil
+	c.finished, c.tookOver = nil, true
 	for l := range t.ended {
 		delete(c.jobs, l)
 	}
@@ -147,12 +150,19 @@ func (c *clerk) apply(posts context.Context, t *turn) {
 	}
 	for _, j := range t.leased {
 		c.jobs[leaseOf(j.delivery)] = j
-		c.wg.Go(func() {
-			a := c.wire.post(posts, &j.sub, j.delivery.Event.ID, j.body)
-			c.o.Check("webhook.posted")
-			c.results <- &result{job: j, answer: a}
-		})
+		c.wg.Go(func() { c.results <- &result{job: j, answer: c.post(posts, j)} })
 	}
+}
+
+// post calls the receiver, unless the process was stopped on the way here for so long
+// that another may be at it by now.
+func (c *clerk) post(ctx context.Context, j *job) answer {
+	if c.o.Now().Sub(j.leased) >= c.o.Lease/2 {
+		return answer{reason: reasonStopped}
+	}
+	a := c.wire.post(ctx, &j.sub, j.delivery.Event.ID, j.body)
+	c.o.Check("webhook.posted")
+	return a
 }
 
 // busy says how many posts to a subscriber are on their way, those that have ended
@@ -165,82 +175,6 @@ func (c *clerk) busy(hook string, ended map[lease]bool) int {
 		}
 	}
 	return n
-}
-
-// look is what a glance at the store shows: whether there is something to do now,
-// and else when there will be.
-type look struct {
-	now bool
-	at  time.Time
-}
-
-func (l *look) by(t, now time.Time) {
-	l.now = l.now || !t.After(now)
-	if t.Before(l.at) {
-		l.at = t
-	}
-}
-
-// look reads without writing, so that waking up for nothing costs no commit.
-func (c *clerk) look(ctx context.Context) (look, error) {
-	now, subs := c.o.Now(), c.subs()
-	var l look
-	err := c.store.View(ctx, func(tx store.Tx) error {
-		l = look{at: now.Add(c.o.Poll)}
-		if c.stopping {
-			return nil
-		}
-		if err := c.lookAtLeases(tx, now, &l); err != nil {
-			return err
-		}
-		for i := range subs {
-			if err := c.lookAt(tx, &subs[i], now, &l); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return l, err
-}
-
-// lookAtLeases finds leases of workers that fell silent.
-func (c *clerk) lookAtLeases(tx store.Tx, now time.Time, l *look) error {
-	for d, err := range Deliveries.Scan(tx, store.Range{Index: "lease", Limit: len(c.jobs) + 1}) {
-		if err != nil {
-			return err
-		}
-		if c.jobs[leaseOf(d)] == nil {
-			l.by(d.LeaseUntil, now)
-			return nil
-		}
-	}
-	return nil
-}
-
-// lookAt finds out when there is something to do for a subscriber.
-func (c *clerk) lookAt(tx store.Tx, s *Subscription, now time.Time, l *look) error {
-	h, err := health(tx, s)
-	if err != nil {
-		return err
-	}
-	if h.Hurry {
-		l.by(now, now)
-		return nil
-	}
-	if !h.Gone.IsZero() || c.busy(s.ID, nil) >= c.workers(h) {
-		return nil // a trial, or the answer to a post, wakes the clerk
-	}
-	for _, index := range []string{"due", "behind"} {
-		d, err := Deliveries.First(tx, store.Range{Index: index, Prefix: store.Under(s.ID)})
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		l.by(later(d.NextAt, h.Until), now)
-	}
-	return nil
 }
 
 // workers is how many posts to a receiver may be on their way.

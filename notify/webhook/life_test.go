@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,38 +17,88 @@ import (
 )
 
 // A process that dies between the post and its record: the receiver hears the event
-// again, under the same id, from the next process, on a store opened anew.
+// again, under the same id, from the next process, on a store opened anew: at once
+// when that is alone, else when the lease is over.
 func TestACrashBetweenPostAndRecordRepeatsTheSameID(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		room(t, one(), func(t *testing.T, h *house) {
+			life := &mortal{Store: h.st}
+			_, stop := h.startOn(life, webhook.Options{Check: func(point string) {
+				if point == "webhook.posted" {
+					life.dead.Store(true)
+				}
+			}})
+			c := h.openCase("phones")
+			synctest.Wait()
+			if n := len(h.net.to("shop")); n != 1 || h.inState(webhook.Sending) != 1 {
+				t.Fatalf("%d posts, %d sending", n, h.inState(webhook.Sending))
+			}
+			stop()
+			h.close()
+			h.open()
+			began := time.Now()
+			s, stop := h.start(webhook.Options{Alone: alone})
+			defer stop()
+			h.move(c, "ready")
+			time.Sleep(2 * time.Minute)
+			posts := h.net.to("shop")
+			if len(posts) != 3 || posts[0].event.ID != posts[1].event.ID || posts[0].raw != posts[1].raw || posts[2].event.Type != "case.status" {
+				t.Fatalf("heard %q", types(posts))
+			}
+			if s.Stats().Rescued != 1 || h.inState(webhook.Done) != 2 {
+				t.Errorf("stats %+v", s.Stats())
+			}
+			after := posts[1].at.Sub(began)
+			if alone && after > time.Second || !alone && (after < time.Minute || after > time.Minute+time.Second) {
+				t.Errorf("alone %v: taken over after %v", alone, after)
+			}
+		})
+	}
+}
+
+// A clock that is an hour ahead makes nobody take over what another node is posting.
+func TestClocksOfNodesAreNotCompared(t *testing.T) {
 	room(t, one(), func(t *testing.T, h *house) {
-		life := &mortal{Store: h.st}
-		_, stop := h.startOn(life, webhook.Options{Check: func(point string) {
-			if point == "webhook.posted" {
-				life.dead.Store(true)
+		h.net.on(func(context.Context, got, int) (int, http.Header, error) {
+			time.Sleep(8 * time.Second)
+			return 200, nil, nil
+		})
+		_, stop := h.start(webhook.Options{})
+		defer stop()
+		fast, stopFast := h.start(webhook.Options{Poll: time.Second, Now: func() time.Time { return time.Now().Add(time.Hour) }})
+		defer stopFast()
+		for range 20 {
+			h.openCase("phones")
+		}
+		time.Sleep(5 * time.Minute)
+		if n := len(h.net.to("shop")); n != 20 || fast.Stats().Rescued != 0 || h.inState(webhook.Done) != 20 {
+			t.Errorf("20 events were posted %d times, %d were rescued", n, fast.Stats().Rescued)
+		}
+	})
+}
+
+// A process that was stopped between the lease and the post does not post what
+// another has gone on with: the receiver would hear it out of order.
+func TestAPostThatComesTooLateIsNotBegun(t *testing.T) {
+	room(t, one(), func(t *testing.T, h *house) {
+		asleep := make(chan struct{})
+		first, stop := h.start(webhook.Options{Check: func(point string) {
+			if point == "webhook.leased" {
+				<-asleep
 			}
 		}})
 		c := h.openCase("phones")
 		synctest.Wait()
-		if n := len(h.net.to("shop")); n != 1 || h.inState(webhook.Sending) != 1 {
-			t.Fatalf("%d posts, %d sending", n, h.inState(webhook.Sending))
+		_, stopSecond := h.start(webhook.Options{Poll: time.Second})
+		h.move(c, "ready")
+		time.Sleep(2 * time.Minute)
+		close(asleep)
+		synctest.Wait()
+		if got := types(h.net.to("shop")); !slices.Equal(got, []string{"case.opened", "case.status"}) || first.Stats().Fenced != 1 {
+			t.Errorf("heard %q; %+v", got, first.Stats())
 		}
 		stop()
-		h.close()
-		h.open()
-		s, stop := h.start(webhook.Options{})
-		defer stop()
-		h.move(c, "ready")
-		synctest.Wait()
-		if n := len(h.net.to("shop")); n != 1 {
-			t.Fatalf("%d posts while the lease lasts", n)
-		}
-		time.Sleep(2 * time.Minute)
-		posts := h.net.to("shop")
-		if len(posts) != 3 || posts[0].event.ID != posts[1].event.ID || posts[0].raw != posts[1].raw || posts[2].event.Type != "case.status" {
-			t.Fatalf("heard %q", types(posts))
-		}
-		if s.Stats().Rescued != 1 || h.inState(webhook.Done) != 2 {
-			t.Errorf("stats %+v", s.Stats())
-		}
+		stopSecond()
 	})
 }
 

@@ -24,12 +24,15 @@ type Options struct {
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger
 	Workers   int           // posts at once to one subscriber, on this node; 0: 16
-	Timeout   time.Duration // of one post; 0: 10 s
-	Lease     time.Duration // how long a silent worker keeps a delivery; 0: 1 min; more than Timeout
+	Timeout   time.Duration // of one post; 0: 10 s; at most half of Lease
+	Lease     time.Duration // how long a silent worker keeps a delivery; 0: 1 min
 	Grace     time.Duration // how long posts in flight may go on after the stop; 0: 5 s
 	Poll      time.Duration // how often to look without being woken; 0: 5 s
 	Retention time.Duration // how long deliveries that are over are kept; 0: 30 days
 	Agent     string        // the User-Agent; empty: Casewire
+	// Alone says that no other process sends from this store, so that leases of
+	// an earlier one are over at once.
+	Alone bool
 	// Transport is what posts go through, in place of the guarded one; for tests.
 	Transport http.RoundTripper
 	Check     func(point string) // called at named points; tests kill the process there
@@ -53,6 +56,7 @@ func (o *Options) defaults() {
 	}
 	orDuration(&o.Timeout, 10*time.Second)
 	orDuration(&o.Lease, time.Minute)
+	o.Timeout = min(o.Timeout, o.Lease/2)
 	orDuration(&o.Grace, 5*time.Second)
 	orDuration(&o.Poll, 5*time.Second)
 	orDuration(&o.Retention, 30*24*time.Hour)

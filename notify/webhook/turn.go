@@ -244,11 +244,11 @@ func (t *turn) rescue() error {
 		return nil
 	}
 	var lost []*Delivery
-	for d, err := range Deliveries.Scan(t.tx, store.Range{Index: "lease", To: store.TimeKey(t.now) + "\x00", Limit: page}) {
+	for d, err := range Deliveries.Scan(t.tx, store.Range{Index: "lease"}) {
 		if err != nil {
 			return err
 		}
-		if t.jobs[leaseOf(d)] == nil {
+		if t.jobs[leaseOf(d)] == nil && t.silent(leaseOf(d), t.now) {
 			lost = append(lost, d)
 		}
 	}
@@ -347,11 +347,16 @@ func (t *turn) take(s *Subscription, d *Delivery) (*job, error) {
 		return nil, fmt.Errorf("lane of %s: %w", d.ID, err)
 	}
 	if first.ID != d.ID {
-		// Whoever ends that one calls this one up; the time is for the case that
-		// nobody does.
+		// Whoever ends that one calls this one up. Another node that ends it at this
+		// moment would not see this one wait: so the first is written, too, and the two
+		// are in conflict. The time is for the case that nobody calls.
 		d.Behind, d.NextAt = true, later(t.now, first.NextAt).Add(time.Minute)
+		if err := Deliveries.Put(t.tx, first); err != nil {
+			return nil, err
+		}
 		return nil, Deliveries.Put(t.tx, d)
 	}
+	d = first // as it is by now: this turn may have put others behind it
 	d.State, d.Behind, d.LeaseUntil, d.NextAt = Sending, false, t.now.Add(t.o.Lease), time.Time{}
 	d.Token++
 	d.Attempts++
@@ -369,7 +374,7 @@ func (t *turn) take(s *Subscription, d *Delivery) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &job{delivery: d, sub: *s, body: body}, nil
+	return &job{delivery: d, sub: *s, body: body, leased: t.now}, nil
 }
 
 // content reads what people wrote; nil when it is gone.

@@ -21,7 +21,7 @@ func (a *App) openWebhooks() {
 	subs := func() []webhook.Subscription { return a.o.Config.Snapshot().Webhooks }
 	a.ledger.Outside = webhook.Recorder{Subscriptions: subs, Now: a.o.Now}.Record
 	a.webhooks = webhook.New(a.store, subs, webhook.Options{
-		Now: a.o.Now, Log: a.o.Log, Lease: max(a.o.Lease, 0), Check: a.o.Check, Agent: "Casewire/" + cmp.Or(a.o.Version, "dev"),
+		Now: a.o.Now, Log: a.o.Log, Alone: a.engine.alone, Lease: max(a.o.Lease, 0), Check: a.o.Check, Agent: "Casewire/" + cmp.Or(a.o.Version, "dev"),
 		Grace: min(5*time.Second, time.Duration(a.Static().Grace)/6),
 	})
 }

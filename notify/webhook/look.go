@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"casewire/casecore/store"
+)
+
+// look is what a glance at the store shows: whether there is something to do now,
+// and else when there will be.
+type look struct {
+	now    bool
+	at     time.Time
+	others []lease // of other workers
+}
+
+func (l *look) by(t, now time.Time) {
+	l.now = l.now || !t.After(now)
+	if t.Before(l.at) {
+		l.at = t
+	}
+}
+
+// look reads without writing, so that waking up for nothing costs no commit.
+func (c *clerk) look(ctx context.Context) (look, error) {
+	now, subs := c.o.Now(), c.subs()
+	var l look
+	err := c.store.View(ctx, func(tx store.Tx) error {
+		l = look{at: now.Add(c.o.Poll)}
+		if c.stopping {
+			return nil
+		}
+		if err := c.lookAtLeases(tx, &l); err != nil {
+			return err
+		}
+		for i := range subs {
+			if err := c.lookAt(tx, &subs[i], now, &l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && !c.stopping {
+		c.watch(&l, now)
+	}
+	return l, err
+}
+
+// lookAtLeases finds the leases of other workers.
+func (c *clerk) lookAtLeases(tx store.Tx, l *look) error {
+	for d, err := range Deliveries.Scan(tx, store.Range{Index: "lease"}) {
+		if err != nil {
+			return err
+		}
+		if c.jobs[leaseOf(d)] == nil {
+			l.others = append(l.others, leaseOf(d))
+		}
+	}
+	return nil
+}
+
+// watch takes note of the leases of others, and of when they will be over.
+func (c *clerk) watch(l *look, now time.Time) {
+	before := c.others
+	c.others = make(map[lease]time.Time, len(l.others))
+	for _, o := range l.others {
+		since, known := before[o]
+		if !known {
+			since = now
+		}
+		c.others[o] = since
+		if c.silent(o, now) {
+			l.now = true
+		}
+		l.by(since.Add(c.o.Lease), now)
+	}
+}
+
+// silent says that another worker has kept a delivery for a lease's time, of which
+// it may use half. The end of the lease is by that worker's clock, which may be
+// minutes off ours, and is not looked at.
+func (c *clerk) silent(l lease, now time.Time) bool {
+	since, known := c.others[l]
+	return c.o.Alone && !c.tookOver || known && now.Sub(since) >= c.o.Lease
+}
+
+// lookAt finds out when there is something to do for a subscriber.
+func (c *clerk) lookAt(tx store.Tx, s *Subscription, now time.Time, l *look) error {
+	h, err := health(tx, s)
+	if err != nil {
+		return err
+	}
+	if h.Hurry {
+		l.by(now, now)
+		return nil
+	}
+	if !h.Gone.IsZero() || c.busy(s.ID, nil) >= c.workers(h) {
+		return nil // a trial, or the answer to a post, wakes the clerk
+	}
+	for _, index := range []string{"due", "behind"} {
+		d, err := Deliveries.First(tx, store.Range{Index: index, Prefix: store.Under(s.ID)})
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		l.by(later(d.NextAt, h.Until), now)
+	}
+	return nil
+}
