@@ -1,7 +1,6 @@
 package casecore_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 )
 
@@ -37,15 +35,7 @@ func name(s string) lang.Text { return lang.Text{"en": s} }
 
 func open(t *testing.T) *book {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, casecore.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, casecore.Collections()...)
 	f, err := flow.Compile(spec)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package casecore
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,13 +36,32 @@ func (l *Ledger) WantCall(tx store.Tx, by Actor, id, reason, message string) err
 		return err
 	}
 	c.Call = &Call{Since: l.Now(), Reason: reason, Message: message}
-	if err := l.record(tx, by, c, Event{Kind: CallWanted, To: reason, Message: message}); err != nil {
+	e := Event{Kind: CallWanted, To: reason, Message: message}
+	if e.Fared, err = fate(tx, message); err != nil {
+		return err
+	}
+	if err := l.record(tx, by, c, e); err != nil {
 		return err
 	}
 	if err := l.rehouse(tx, by, c); err != nil {
 		return err
 	}
 	return Cases.Put(tx, c)
+}
+
+// fate is the Proof of a message; "" when there is no message.
+func fate(tx store.Tx, message string) (string, error) {
+	if message == "" {
+		return "", nil
+	}
+	m, err := Messages.Get(tx, message)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("message that a call is about: %w", err)
+	}
+	return m.Proof(), nil
 }
 
 // Called records how a call went. note may be empty.

@@ -62,7 +62,7 @@ type Case struct {
 	Customer   string            `json:"customer"` // id
 	Channel    string            `json:"channel"`  // id of the channel it is answered on
 	To         channels.Address  `json:"to"`       // the customer's end of it
-	Lang       string            `json:"lang"`     // the customer's language
+	Lang       string            `json:"lang"`     // that the customer wrote in; Customer.Reads is the one they are told in
 	Subject    string            `json:"subject"`
 	Status     string            `json:"status"`
 	Stage      flow.Category     `json:"stage"` // category of Status

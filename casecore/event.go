@@ -64,6 +64,7 @@ type Event struct {
 	Message   string    `json:"message,omitempty"`  // id
 	Place     int64     `json:"place,omitempty"`    // Seq of Message then
 	Words     string    `json:"words,omitempty"`    // Digest of Message then
+	Fared     string    `json:"fared,omitempty"`    // Proof of Message then; empty while it had none, and in events from before this was sealed
 	Template  string    `json:"template,omitempty"` // Opened: what the rule answers with, in place of the usual receipt
 	Auto      bool      `json:"auto,omitempty"`     // Opened by an automatic message, which is never answered
 	Reason    string    `json:"reason,omitempty"`

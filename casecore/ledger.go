@@ -22,6 +22,14 @@ type Ledger struct {
 	// Awaited says whether the post room is to read of each word of a customer, as
 	// it does of a new case and a new status. Nil: it is not.
 	Awaited func() bool
+	// Slip says whether the status that a case got by e may still be taken back,
+	// whatever the flow has follow it: nobody outside has heard of it. It only reads,
+	// through tx. Nil: never.
+	Slip func(tx store.Tx, e *Event) (bool, error)
+	// Elsewhere returns where to write to a customer whose case began where nobody can
+	// be written to: at the desk, or by a call. It only reads, through tx. An empty
+	// handle, and nil: nowhere.
+	Elsewhere func(tx store.Tx, c *Case) (channel string, to channels.Address, err error)
 	// Outside writes down what programs outside are to be told of, in the
 	// transaction in which it happened. It touches nothing but tx. Nil: nobody is told.
 	Outside func(tx store.Tx, h Happening) error
@@ -34,15 +42,21 @@ type Guard struct {
 	Status  string // in which it is: *Stale when it is in another one
 }
 
-// ErrNoAddress is the refusal to write to a customer who cannot be reached: the
-// case was entered at the desk, and no channel serves its address.
+// ErrNoAddress is the refusal to write to a customer who cannot be reached: the case
+// was entered at the desk, and no channel serves any of their addresses.
 var ErrNoAddress = errors.New("there is no channel to write to this customer on; call, and leave a note")
 
 // Stale is the refusal of a write that was made against an older state. Now is
-// the case as it is.
-type Stale struct{ Now *Case }
+// the case as it is, Status the one that it was believed to be in, if that is wrong.
+type Stale struct {
+	Now    *Case
+	Status string
+}
 
 func (s *Stale) Error() string {
+	if s.Status != "" {
+		return fmt.Sprintf("%s is in %q, not in %q", s.Now.CaseNumber(), s.Now.Status, s.Status)
+	}
 	return fmt.Sprintf("%s has changed meanwhile (version %d, claim %d)", s.Now.CaseNumber(), s.Now.Version, s.Now.ClaimNo)
 }
 
@@ -236,22 +250,6 @@ func (l *Ledger) Note(tx store.Tx, by Actor, id, text string) (*Case, *Message, 
 	return c, m, Cases.Put(tx, c)
 }
 
-// Move gives the case another status. Who holds it may, as far as the flow lets
-// them; the customer is told what the status's template says.
-func (l *Ledger) Move(tx store.Tx, by Actor, id, to string, g Guard) (*Case, error) {
-	c, err := l.load(tx, by, id, VerbWork, g)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.Flow().Check(c.Status, to, by.Roles, c.Attributes); err != nil {
-		return nil, err
-	}
-	if err := l.enter(tx, by, c, to, Moved); err != nil {
-		return nil, err
-	}
-	return c, Cases.Put(tx, c)
-}
-
 // Edit is a change of what is known about a case. Nil fields stay.
 type Edit struct {
 	Subject    *string
@@ -289,8 +287,10 @@ func (l *Ledger) load(tx store.Tx, by Actor, id string, v Verb, g Guard) (*Case,
 	if err := Authorize(by, v, c); err != nil {
 		return nil, err
 	}
-	if g.Version != 0 && g.Version != c.Version || g.ClaimNo != 0 && (g.ClaimNo != c.ClaimNo || c.Owner == "") ||
-		g.Status != "" && g.Status != c.Status {
+	if g.Status != "" && g.Status != c.Status {
+		return nil, &Stale{Now: c, Status: g.Status}
+	}
+	if g.Version != 0 && g.Version != c.Version || g.ClaimNo != 0 && (g.ClaimNo != c.ClaimNo || c.Owner == "") {
 		return nil, &Stale{Now: c}
 	}
 	return c, nil
@@ -344,16 +344,26 @@ func (l *Ledger) record(tx store.Tx, by Actor, c *Case, e Event) error {
 	return l.happened(tx, Happening{Case: c, Event: &e})
 }
 
-// address fills in where an outbound message goes: the customer's preferred
-// identity is the post room's matter, here it is where they last wrote.
-func (l *Ledger) address(_ store.Tx, c *Case, m *Message) error {
+// address fills in where an outbound message goes: to where the customer last wrote,
+// and where nobody can be written to, elsewhere.
+func (l *Ledger) address(tx store.Tx, c *Case, m *Message) (err error) {
 	if m.Channel == "" {
 		m.Channel, m.To = c.Channel, c.To
 	}
-	if m.To.Handle == "" || channels.IsDesk(m.Channel) || m.To.Kind == channels.Voice {
+	if mute(m) && l.Elsewhere != nil {
+		if m.Channel, m.To, err = l.Elsewhere(tx, c); err != nil {
+			return err
+		}
+	}
+	if mute(m) {
 		return fmt.Errorf("%s: %w", c.CaseNumber(), ErrNoAddress)
 	}
 	return nil
+}
+
+// mute says that nobody can be written to where the message would go.
+func mute(m *Message) bool {
+	return m.To.Handle == "" || channels.IsDesk(m.Channel) || !Writable(m.To.Kind)
 }
 
 // assignLine gives a message of a hosted kind the next place in its thread.

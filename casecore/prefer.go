@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"casewire/casecore/flow"
 	"casewire/casecore/store"
 	"casewire/channels"
 )
@@ -83,7 +82,6 @@ func (l *Ledger) take(tx store.Tx, by Actor, who *Customer, c *Case, w Wish) err
 		}
 		events = append(events, e...)
 	}
-	respell := len(events) > 0 && who.LangSet
 	if w.Address != nil {
 		e, err := who.reside(tx, *w.Address)
 		if err != nil {
@@ -97,15 +95,11 @@ func (l *Ledger) take(tx store.Tx, by Actor, who *Customer, c *Case, w Wish) err
 	if err := Customers.Put(tx, who); err != nil {
 		return err
 	}
-	if respell {
-		if err := respelled(tx, who, c); err != nil {
-			return err
-		}
-	}
 	if c == nil {
 		return nil
 	}
 	for _, e := range events {
+		e.Pending = []string{PendingNotify}
 		if err := l.record(tx, by, c, e); err != nil {
 			return err
 		}
@@ -113,7 +107,8 @@ func (l *Ledger) take(tx store.Tx, by Actor, who *Customer, c *Case, w Wish) err
 	return Cases.Put(tx, c)
 }
 
-// speak sets the language; no event when it is so already.
+// speak sets the language; no event when it is so already. Cases keep the one that
+// they were written in, so that it can be chosen again.
 func (c *Customer) speak(tag string) ([]Event, error) {
 	if err := checkText("lang", tag, maxLang, false); err != nil {
 		return nil, err
@@ -125,9 +120,7 @@ func (c *Customer) speak(tag string) ([]Event, error) {
 	if before == tag {
 		return nil, nil
 	}
-	if c.LangSet = tag != ""; c.LangSet {
-		c.Lang = tag
-	}
+	c.Lang, c.LangSet = tag, tag != ""
 	return []Event{{Kind: LangChosen, From: before, To: tag}}, nil
 }
 
@@ -154,30 +147,6 @@ func (c *Customer) reside(tx store.Tx, identity string) ([]Event, error) {
 	}
 	c.Preferred = key
 	return []Event{e}, nil
-}
-
-// respelled has the customer's open cases in their chosen language; c is one that
-// the caller puts.
-func respelled(tx store.Tx, who *Customer, c *Case) error {
-	if c != nil {
-		c.Lang = who.Lang
-	}
-	var others []*Case
-	for o, err := range Cases.Scan(tx, store.Range{Index: "customer", Prefix: store.Under(who.ID), Reverse: true, Limit: manyCases}) {
-		if err != nil {
-			return err
-		}
-		if o.Stage != flow.Closed && o.Lang != who.Lang && (c == nil || o.ID != c.ID) {
-			others = append(others, o)
-		}
-	}
-	for _, o := range others {
-		o.Lang = who.Lang
-		if err := Cases.Put(tx, o); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // OptOut has an address of the case's customer not written to any more, on their
@@ -244,7 +213,7 @@ func (l *Ledger) RenewPage(tx store.Tx, by Actor, id string) (*Case, error) {
 		return nil, err
 	}
 	c.Page++
-	if err := l.record(tx, by, c, Event{Kind: PageRenewed}); err != nil {
+	if err := l.record(tx, by, c, Event{Kind: PageRenewed, Pending: []string{PendingNotify}}); err != nil {
 		return nil, err
 	}
 	return c, Cases.Put(tx, c)

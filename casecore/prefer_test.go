@@ -51,8 +51,8 @@ func (b *book) claims(by casecore.Actor, id string) {
 	})
 }
 
-// A wish is kept with one event on the case, in all open cases, and told again it
-// changes nothing; what cannot be wished changes nothing either.
+// A wish is kept with one event on the case, and told again it changes nothing; what
+// cannot be wished changes nothing either.
 func TestPrefer(t *testing.T) {
 	b := open(t)
 	other := b.arrive("phones", "0")
@@ -96,16 +96,19 @@ func TestPrefer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if got := b.get(c.ID); got.Version != version || got.Lang != "sr" {
+	if got := b.get(c.ID); got.Version != version {
 		t.Errorf("the case has changed: %+v", got)
 	}
-	if b.get(other.ID).Lang != "sr" {
-		t.Error("the customer's other case is still in their old language")
+	if who := b.customer("cu-1"); who.Reads(c) != "sr" || who.Reads(other) != "sr" {
+		t.Error("they are told of a case in another language than the chosen one")
 	}
 	if err := prefer(boss, casecore.Wish{Lang: &none, Address: &none}); err != nil {
 		t.Fatal(err)
 	}
 	who := b.customer("cu-1")
+	if got := who.Reads(b.get(c.ID)); got != "uk" || who.Lang != "" {
+		t.Errorf("they chose the language that they write in, and read %q", got)
+	}
 	want := []string{"language >sr  Anna ", "preferred >sms +380…89 Anna ", "language sr>  Boss ", "preferred sms>  Boss "}
 	if got := b.wishes(c.ID); !slices.Equal(got, want) || who.LangSet || who.Preferred != "" {
 		t.Errorf("%+v, events %q", who, got)
@@ -169,8 +172,12 @@ func TestOptOut(t *testing.T) {
 		return s
 	}
 	stand := func(open bool, at time.Time) {
+		code := casecore.StopCode
+		if open {
+			code = casecore.StartCode
+		}
 		b.do(func(tx store.Tx) error {
-			return b.ledger.Stand(tx, house, channels.Standing{Channel: "sms:main", Address: phone, Open: open, Reason: channels.Blocked, Code: casecore.StopCode, At: at})
+			return b.ledger.Stand(tx, house, channels.Standing{Channel: "sms:main", Address: phone, Open: open, Reason: channels.Blocked, Code: code, At: at})
 		})
 	}
 	said := casecore.Word{Via: "desk", Reason: "asked on the phone"}

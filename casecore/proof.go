@@ -46,8 +46,14 @@ func (f Fault) String() string {
 // Prove checks the chains of a case: all its events and messages, each in the order
 // of Seq. outside are seals of deliveries that are kept elsewhere, by message; one of
 // them must be the message's Proof. What is older than the chain is not judged.
+//
+// A head that is known from elsewhere proves all events up to it, what the messages
+// said that they tell of, and how those had fared when the event was written
+// (Event.Fared): that one could not be delivered, above all. What was heard of a
+// delivery after the last event that names it hangs on outside alone, and so does
+// all of one that no event has named since it began.
 func Prove(c *Case, events []*Event, messages []*Message, outside map[string][]string) Proof {
-	p := proving{c: c, Proof: Proof{Head: c.Head}, bad: map[int64]bool{}}
+	p := proving{c: c, Proof: Proof{Head: c.Head}, bad: map[int64]bool{}, fared: map[string][]*Event{}}
 	p.events(events)
 	p.messages(events, messages, outside)
 	return p.Proof
@@ -55,8 +61,9 @@ func Prove(c *Case, events []*Event, messages []*Message, outside map[string][]s
 
 type proving struct {
 	Proof
-	c   *Case
-	bad map[int64]bool // events that are not what they were
+	c     *Case
+	bad   map[int64]bool      // events that are not what they were
+	fared map[string][]*Event // those that sealed how a message had fared, by message
 }
 
 func (p *proving) fault(f Fault, text string, args ...any) {
@@ -218,6 +225,9 @@ func (p *proving) messages(events []*Event, messages []*Message, outside map[str
 	older := map[string]bool{}     // messages that events without a seal name
 	written := map[string]string{} // the first one's digest, of each message
 	for _, e := range events {
+		if e.Fared != "" && !p.bad[e.Seq] {
+			p.fared[e.Message] = append(p.fared[e.Message], e)
+		}
 		switch {
 		case e.Message == "" || p.bad[e.Seq]:
 		case e.Hash == "":

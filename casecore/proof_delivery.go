@@ -7,13 +7,14 @@ import (
 )
 
 // delivered checks how a message fared: the chain of its evidence, which begins at
-// what it said when it was written, and that the delivery is what that says. old
+// what it said when it was written and goes through what events have sealed of it,
+// and that the delivery is what that says. old
 // messages have deliveries that began before there was evidence.
 func (p *proving) delivered(m *Message, event int64, began string, outside []string, old bool) {
 	at := Fault{Event: event, Message: m.Seq}
 	d := m.Delivery
 	if d == nil {
-		if m.Sent() && !old {
+		if m.Sent() && !old || len(p.fared[m.ID]) > 0 {
 			at.What = Missing
 			p.fault(at, "its delivery")
 		}
@@ -24,7 +25,7 @@ func (p *proving) delivered(m *Message, event int64, began string, outside []str
 		p.fault(at, "a delivery of what was not sent")
 		return
 	}
-	if !p.chained(at, d.Evidence, began) {
+	if !p.chained(at, d.Evidence, began) || !p.fated(at, m.ID, d.Evidence) {
 		return
 	}
 	if len(outside) > 0 && !slices.Contains(outside, m.Proof()) {
@@ -69,6 +70,27 @@ func (p *proving) chained(at Fault, list []Evidence, began string) bool {
 			return false
 		}
 		prev = v.Hash
+	}
+	return true
+}
+
+// fated checks that the evidence has what events have sealed of it, unless it may be
+// among the entries that were left out.
+func (p *proving) fated(at Fault, message string, list []Evidence) bool {
+	kept := map[string]bool{}
+	for i := range list {
+		v := &list[i]
+		if v.Prev != "" {
+			return true
+		}
+		kept[v.Hash] = true
+	}
+	for _, e := range p.fared[message] {
+		if !kept[e.Fared] {
+			at.What, at.Event = Changed, e.Seq
+			p.fault(at, "its delivery had gone another way by then")
+			return false
+		}
 	}
 	return true
 }

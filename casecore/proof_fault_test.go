@@ -203,3 +203,97 @@ func TestEvidenceIsBounded(t *testing.T) {
 	h.remove(found)
 	h.swap(found)
 }
+
+// failed is a fresh case whose one notice could not be delivered; say puts that on its
+// timeline.
+func failed(t *testing.T, say func(b *book, tx store.Tx, m *casecore.Message) error) *history {
+	t.Helper()
+	b := open(t)
+	m := b.tell(b.arrive("phones", "1"))
+	b.attempted(m.ID, casecore.Attempt{No: 1, Channel: "sms:main", At: b.now, State: channels.Sending})
+	b.attempted(m.ID, casecore.Attempt{No: 1, Channel: "sms:main", At: b.now, State: channels.Failed, Reason: "bad_address"})
+	b.do(func(tx store.Tx) error {
+		m, err := casecore.Messages.Get(tx, m.ID)
+		if err != nil {
+			return err
+		}
+		return say(b, tx, m)
+	})
+	h := b.history(m.Case)
+	if f := h.faults(); len(f) > 0 {
+		t.Fatal(f)
+	}
+	return h
+}
+
+// forge makes of a notice that failed one that was delivered, seals its evidence anew
+// and gives its notice the new seal.
+func (h *history) forge() {
+	for _, m := range h.messages {
+		if m.Direction != casecore.Out {
+			continue
+		}
+		d := m.Delivery
+		e := &d.Evidence[1]
+		e.State, e.By, e.Attempt.State, e.Attempt.Reason, e.Attempt.ProviderID = channels.Delivered, casecore.Provider, channels.Delivered, "", "SM123"
+		e.Hash = e.Digest(d.Evidence[0].Hash)
+		d.State, d.Attempts[0] = channels.Delivered, *e.Attempt
+		h.outside[m.ID] = []string{m.Proof()}
+	}
+}
+
+// That a notice did not arrive is under the head: nobody makes a delivered one of it
+// and keeps the head that was noted down, whichever event told of it.
+func TestAForgedDeliveryIsNotUnderTheHead(t *testing.T) {
+	for name, say := range map[string]func(b *book, tx store.Tx, m *casecore.Message) error{
+		"undelivered": func(b *book, tx store.Tx, m *casecore.Message) error {
+			return b.ledger.Undelivered(tx, house, m, "bad_address")
+		},
+		"call wanted": func(b *book, tx store.Tx, m *casecore.Message) error {
+			return b.ledger.WantCall(tx, house, m.Case, "bad_address", m.ID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := failed(t, say)
+			h.forge()
+			want := "message 2 (event 3) is changed: its delivery had gone another way by then"
+			if f := h.faults(); len(f) != 1 || f[0].String() != want {
+				t.Errorf("%v, want %s", f, want)
+			}
+		})
+	}
+}
+
+// Events from before they named how a message had fared verify as they did.
+func TestEventsWithoutTheFateStillVerify(t *testing.T) {
+	h := failed(t, func(b *book, tx store.Tx, m *casecore.Message) error {
+		return b.ledger.Undelivered(tx, house, m, "bad_address")
+	})
+	last := h.events[len(h.events)-1]
+	last.Fared = ""
+	last.Hash = last.Digest()
+	h.c.Head = last.Hash
+	if f := h.faults(); len(f) > 0 {
+		t.Errorf("%v", f)
+	}
+}
+
+// A delivery goes on after an event has named it: a late receipt, or another try.
+func TestADeliveryGoesOnBehindItsFate(t *testing.T) {
+	b := open(t)
+	m := b.tell(b.arrive("phones", "1"))
+	try := func(no int) {
+		b.now = b.now.Add(time.Minute)
+		b.attempted(m.ID, casecore.Attempt{No: no, Channel: "c", At: b.now, State: channels.Sending})
+		b.attempted(m.ID, casecore.Attempt{No: no, Channel: "c", At: b.now, State: channels.Queued, Reason: "unreachable", NextAt: b.now})
+	}
+	try(1)
+	try(2)
+	b.do(func(tx store.Tx) error { return b.ledger.WantCall(tx, house, m.Case, "unreachable", m.ID) })
+	for no := range 90 { // the entry that the event has named is left out at last
+		try(3 + no)
+		if f := b.history(m.Case).faults(); len(f) > 0 {
+			t.Fatalf("after %d more tries: %v", no+1, f)
+		}
+	}
+}

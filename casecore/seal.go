@@ -39,6 +39,7 @@ func (e *Event) Digest() string {
 	}
 	f.Count("claim_no", e.ClaimNo)
 	f.Text("code", e.Code)
+	f.Text("fared", e.Fared)
 	f.Text("from", e.From)
 	f.String("id", e.ID)
 	f.String("kind", string(e.Kind))
@@ -85,7 +86,8 @@ func button(f *chain.Form, label, data string) {
 
 // Digest is the seal of what the message says, with everything that does not change
 // without an event: not its place in its case, which events tell, nor how its
-// delivery fares, which has a chain of its own, nor its place in a hosted thread.
+// delivery fares, which has a chain of its own whose seal as it was then events name
+// (Event.Fared), nor its place in a hosted thread.
 // The raw form and HTML stand in it as their own SHA-256, as raw_sha256 and
 // html_sha256.
 func (m *Message) Digest() string {
@@ -196,8 +198,8 @@ func (e *Evidence) Digest(prev string) string {
 	return f.Sum()
 }
 
-// about has the event tell of m as it is now.
+// about has the event tell of m as it is now: what it says and how it has fared.
 func about(m *Message, e Event) Event {
-	e.Message, e.Place, e.Words = m.ID, m.Seq, m.Digest()
+	e.Message, e.Place, e.Words, e.Fared = m.ID, m.Seq, m.Digest(), m.Proof()
 	return e
 }

@@ -42,6 +42,10 @@ func (l *Ledger) Stand(tx store.Tx, by Actor, s channels.Standing) error {
 	if s.At.Before(i.HeardAt) {
 		return nil
 	}
+	if s.Open && i.Shut != nil && i.Shut.By != "" && s.Code != StartCode {
+		i.HeardAt = s.At // the provider has us again: that is not the wish taken back which we were told
+		return Identities.Put(tx, i)
+	}
 	if s.Open == (i.Shut == nil) {
 		i.HeardAt = s.At // an older word that comes later must not win
 		if i.Shut != nil && i.Shut.By != "" && s.Code == StopCode {
@@ -71,9 +75,12 @@ func (l *Ledger) Stand(tx store.Tx, by Actor, s channels.Standing) error {
 	return Cases.Put(tx, c)
 }
 
-// StopCode is the code of a customer's own wish not to be written to: nothing but
-// their word takes it back.
-const StopCode = "stop"
+// Codes of a customer's own wish. Nothing but their word takes back that they do not
+// want to be written to, and unblocking a bot is not such a word.
+const (
+	StopCode  = "stop"
+	StartCode = "start"
+)
 
 // ErrWish is the refusal to open an address whose owner does not want to be
 // written to.

@@ -124,7 +124,7 @@ func (l *Ledger) prefer(tx store.Tx, by Actor, c *Case, a channels.Address) erro
 	if err := Customers.Put(tx, who); err != nil {
 		return err
 	}
-	if err := l.record(tx, by, c, Event{Kind: Bound, To: string(a.Kind)}); err != nil {
+	if err := l.record(tx, by, c, Event{Kind: Bound, To: string(a.Kind), Pending: []string{PendingNotify}}); err != nil {
 		return err
 	}
 	return Cases.Put(tx, c)

@@ -38,7 +38,7 @@ type Status struct {
 	Name     lang.Text `yaml:"name" json:"name"`
 	Customer lang.Text `yaml:"customer" json:"customer,omitempty"` // what the customer reads; Name when empty
 	Category Category  `yaml:"category" json:"category"`
-	Next     []string  `yaml:"next" json:"next"`
+	Next     []string  `yaml:"next" json:"next"`                   // what may follow; the status before may, too, while nobody has heard of this one
 	Enter    []string  `yaml:"enter" json:"enter,omitempty"`       // roles that may move a case here; empty: every operator
 	Required []string  `yaml:"required" json:"required,omitempty"` // attributes that must be filled first
 	Paused   bool      `yaml:"paused" json:"paused,omitempty"`     // the SLA clock stands still
@@ -186,6 +186,7 @@ func (s Status) Label(tag string) string {
 type Move struct {
 	Status  Status
 	Missing []string // required attributes that are empty
+	Back    bool     // it takes back the status that was just set, whatever may follow that
 }
 
 // Moves returns the statuses that these roles may give a case in status from, in
@@ -200,17 +201,28 @@ func (f *Flow) Moves(from string, roles []string, attributes map[string]string) 
 	}
 	var out []Move
 	for _, id := range next {
-		s := f.Status(id)
-		if s.allows(roles) {
+		if s := f.Status(id); s.allows(roles) {
 			out = append(out, Move{Status: s, Missing: s.missing(attributes)})
 		}
 	}
 	return out
 }
 
+// MovesBack is Moves, but first with the way back to the status that the case came
+// from, if these roles may give it that one.
+func (f *Flow) MovesBack(from, before string, roles []string, attributes map[string]string) []Move {
+	out := f.Moves(from, roles, attributes)
+	s := f.byID[before]
+	if s == nil || !s.allows(roles) {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(m Move) bool { return m.Status.ID == before })
+	return slices.Insert(out, 0, Move{Status: *s, Missing: s.missing(attributes), Back: true})
+}
+
 // Refused is why a move cannot be made. Code is stable, Msg is for people.
 type Refused struct {
-	Code    string // "unknown_status", "not_next", "role", "required"
+	Code    string // "unknown_status", NotNext, "role", "required"
 	Msg     string
 	Missing []string
 }
@@ -220,12 +232,32 @@ func (r *Refused) Error() string { return r.Msg }
 // Check says whether these roles may move a case with these attributes; the
 // error is a *Refused.
 func (f *Flow) Check(from, to string, roles []string, attributes map[string]string) error {
+	if f.Known(from) && f.Known(to) && !slices.Contains(f.byID[from].Next, to) {
+		return &Refused{Code: NotNext, Msg: fmt.Sprintf("%q does not follow %q; %s", to, from, f.follows(from, roles))}
+	}
+	return f.CheckEnter(to, roles, attributes)
+}
+
+// NotNext is the Code of a move to a status that does not follow.
+const NotNext = "not_next"
+
+// follows says where these roles may go from a status.
+func (f *Flow) follows(from string, roles []string) string {
+	var ids []string
+	for _, m := range f.Moves(from, roles, nil) {
+		ids = append(ids, m.Status.ID)
+	}
+	if len(ids) == 0 {
+		return "nothing does"
+	}
+	return "from here: " + strings.Join(ids, ", ")
+}
+
+// CheckEnter is Check without regard to the status that the case is in.
+func (f *Flow) CheckEnter(to string, roles []string, attributes map[string]string) error {
 	s := f.byID[to]
 	if s == nil {
 		return &Refused{Code: "unknown_status", Msg: fmt.Sprintf("no status %q%s", to, f.suggest(to))}
-	}
-	if f.Known(from) && !slices.Contains(f.byID[from].Next, to) {
-		return &Refused{Code: "not_next", Msg: fmt.Sprintf("%q does not follow %q", to, from)}
 	}
 	if !s.allows(roles) {
 		return &Refused{Code: "role", Msg: fmt.Sprintf("only %s may move a case to %q", strings.Join(s.Enter, " or "), to)}

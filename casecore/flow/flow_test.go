@@ -82,6 +82,43 @@ func TestMovesAgreeWithCheck(t *testing.T) {
 	}
 }
 
+// A refusal says what to do instead, and the way back is offered as it is checked.
+func TestWhatDoesNotFollow(t *testing.T) {
+	f, err := flow.Compile(good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		from, to string
+		roles    []string
+		want     string
+	}{
+		{"new", "new", []string{"supervisor"}, `"new" does not follow "new"; from here: work, gone`},
+		{"new", "new", nil, `"new" does not follow "new"; from here: work`},
+		{"gone", "work", nil, `"work" does not follow "gone"; nothing does`},
+	} {
+		if err := f.Check(tc.from, tc.to, tc.roles, nil); err == nil || err.Error() != tc.want {
+			t.Errorf("%v, want %s", err, tc.want)
+		}
+	}
+	for _, roles := range [][]string{nil, {"supervisor"}} {
+		for _, attrs := range []map[string]string{nil, {"model": "A52"}} {
+			for _, before := range []string{"", "new", "work", "gone", "vanished"} {
+				moves := f.MovesBack("work", before, roles, attrs)
+				for i, m := range moves {
+					if m.Back != (i == 0 && m.Status.ID == before) || i > 0 && m.Status.ID == before {
+						t.Errorf("back to %q: %+v is move %d", before, m, i)
+					}
+				}
+				back := len(moves) > 0 && moves[0].Back && len(moves[0].Missing) == 0
+				if ok := f.CheckEnter(before, roles, attrs) == nil; ok != back {
+					t.Errorf("back to %q as %v with %v: offered %v, checked %v", before, roles, attrs, back, ok)
+				}
+			}
+		}
+	}
+}
+
 func TestAStatusThatThePolicyLostStaysVisible(t *testing.T) {
 	f, err := flow.Compile(good())
 	if err != nil {

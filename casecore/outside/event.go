@@ -3,6 +3,9 @@ package outside
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
+	"strings"
 	"time"
 
 	"casewire/casecore"
@@ -58,7 +61,7 @@ type HookMessage struct {
 type HookContent struct {
 	Subject    string            `json:"subject,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
-	Text       string            `json:"text,omitempty" doc:"Of the message; not of notes."`
+	Text       string            `json:"text,omitempty" doc:"Of the message; not of notes. A link to the customer's own page is not in it: … stands there."`
 	Lang       string            `json:"lang,omitempty" doc:"Language of the message, else of the case."`
 }
 
@@ -108,17 +111,30 @@ func messageOf(m *casecore.Message) *HookMessage {
 	return out
 }
 
-// Content returns what people wrote about an event. m is the message that it is
-// about, nil for none.
+// Content returns what people wrote about an event, with "…" for each link to a
+// customer's own page: that is a key, and for the customer alone. m is the message
+// that the event is about, nil for none.
 func Content(c *casecore.Case, m *casecore.Message) *HookContent {
-	out := &HookContent{Subject: c.Subject, Attributes: c.Attributes, Lang: c.Lang}
+	out := &HookContent{Subject: keyless(c.Subject), Attributes: maps.Clone(c.Attributes), Lang: c.Lang}
+	for k, v := range out.Attributes {
+		out.Attributes[k] = keyless(v)
+	}
 	if m != nil && m.Direction != casecore.Note {
-		out.Text = m.Body.Text
+		out.Text = keyless(m.Body.Text)
 		if m.Body.Lang != "" {
 			out.Lang = m.Body.Lang
 		}
 	}
 	return out
+}
+
+var pageLinks = regexp.MustCompile(casecore.PageLink)
+
+func keyless(text string) string {
+	if !strings.Contains(text, casecore.PagePath) {
+		return text
+	}
+	return pageLinks.ReplaceAllString(text, "…")
 }
 
 // Rank orders what happened to one message behind an entry of the timeline: the

@@ -92,3 +92,27 @@ func TestBody(t *testing.T) {
 		t.Errorf("%s\n%v", body, err)
 	}
 }
+
+// A link to the customer's page is a key, which no subscriber gets; other words and
+// links they get as they are.
+func TestContentHasNoPageLink(t *testing.T) {
+	const token = "eAC6c1LzQy2mQ_pn-Wv" // as short as one can be
+	for was, is := range map[string]string{
+		"Ready.\nAll of it: https://help.example.com/c/" + token + "\nBye.": "Ready.\nAll of it: …\nBye.",
+		"See https://help.example.com/c/" + token + "ab?lang=uk.":           "See ….",
+		"(http://localhost:8080/c/" + token + "), and":                      "(…), and",
+		"https://ремонт.example/desk/c/" + token + "/stop":                  "…",
+		"help.example.com/c/" + token:                                       "…",
+		"https://a.example/x https://help.example.com/c/" + token:           "https://a.example/x …",
+		"https://shop.example/c/phones and https://shop.example/abc/":       "https://shop.example/c/phones and https://shop.example/abc/",
+	} {
+		c := &casecore.Case{Subject: was, Attributes: map[string]string{"page": was}}
+		got := outside.Content(c, &casecore.Message{Direction: casecore.Out, Body: channels.Body{Text: was}})
+		if strings.Contains(got.Text, token) || got.Text != is || got.Subject != is || got.Attributes["page"] != is {
+			t.Errorf("%q: %+v, want %q", was, got, is)
+		}
+		if c.Attributes["page"] != was {
+			t.Error("the case itself was changed")
+		}
+	}
+}
