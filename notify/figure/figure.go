@@ -21,8 +21,8 @@ type Line struct {
 	Sent      int            `json:"sent"`      // the provider has it; nothing more is known
 	Delivered int            `json:"delivered"` // by the provider's word
 	Read      int            `json:"read"`
-	Dead      int            `json:"dead"`
-	Skipped   int            `json:"skipped"`
+	Dead      int            `json:"dead"`               // notify.Notice.Missed: given up, or there was no way to begin with
+	Skipped   int            `json:"skipped"`            // on purpose
 	Causes    map[string]int `json:"causes,omitempty"`   // of Dead, by Notice.Reason
 	Skips     map[string]int `json:"skips,omitempty"`    // of Skipped, by Notice.Reason
 	ToSend    Times          `json:"to_send,omitzero"`   // from the event to the provider, a hold included
@@ -95,17 +95,17 @@ func Fold(tx store.Tx, from, to time.Time) (Lines, error) {
 
 // take counts one notice.
 func (l *Line) take(n *notify.Notice) {
-	switch n.State {
-	case notify.Sent:
+	switch {
+	case n.State == notify.Sent:
 		l.Sent++
-	case notify.Delivered:
+	case n.State == notify.Delivered:
 		l.Delivered++
-	case notify.Read:
+	case n.State == notify.Read:
 		l.Read++
-	case notify.Dead:
+	case n.Missed():
 		l.Dead++
 		l.Causes = count(l.Causes, n.Reason, 1)
-	case notify.Skipped:
+	case n.State == notify.Skipped:
 		l.Skipped++
 		l.Skips = count(l.Skips, n.Reason, 1)
 	default:

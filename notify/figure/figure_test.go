@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
 
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/notify"
 	"casewire/notify/figure"
@@ -67,15 +65,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, append(notify.Collections(), figure.Collections()...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, append(notify.Collections(), figure.Collections()...)...)
 	zone, err := time.LoadLocation("Europe/Kyiv")
 	if err != nil {
 		t.Fatal(err)
@@ -193,5 +183,73 @@ func TestADayIsKeptOnceItIsOver(t *testing.T) {
 	}
 	if _, err := h.book.Of(t.Context(), day, day.AddDate(2, 0, 0)); err == nil {
 		t.Error("two years are counted in one question")
+	}
+}
+
+// A centre that moves its zone has other days: what was kept of the old ones is not
+// counted among them, so that every notice is on one day.
+func TestKeptDaysAreOfOneZone(t *testing.T) {
+	h := newHouse(t)
+	at := time.Date(2026, 3, 2, 23, 30, 0, 0, time.UTC)
+	h.put(&notify.Notice{Meta: store.Meta{ID: "n"}, Created: at, Since: at, State: notify.Sent})
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h.zone = range []*time.Location{time.UTC, tokyo, h.zone, tokyo} {
+		day := time.Date(2026, 3, 1, 0, 0, 0, 0, h.zone)
+		f := h.of(t.Context(), day, day.AddDate(0, 0, 3))
+		if len(f.Lines) != 1 || f.Lines[0].Sent != 1 {
+			t.Errorf("%s: %+v", h.zone, f.Lines)
+		}
+		if i := at.In(h.zone).Day() - 1; len(f.Days[i]) != 1 {
+			t.Errorf("%s: it is not on day %d", h.zone, i)
+		}
+	}
+}
+
+// writes counts the turns that are taken at the store's writer.
+type writes struct {
+	store.Store
+	n int
+}
+
+func (w *writes) Update(ctx context.Context, fn func(tx store.Tx) error) error {
+	w.n++
+	return w.Store.Update(ctx, fn)
+}
+
+// A question writes once for all days that are over, and nothing when they are kept
+// already or there was no notice.
+func TestAQuestionHardlyWrites(t *testing.T) {
+	h := newHouse(t)
+	first := time.Date(2026, 3, 1, 0, 0, 0, 0, h.zone)
+	for i := range 30 {
+		at := first.AddDate(0, 0, i)
+		h.put(&notify.Notice{Meta: store.Meta{ID: fmt.Sprint("n", i)}, Created: at, Since: at, State: notify.Sent})
+	}
+	counted := &writes{Store: h.st}
+	h.book = figure.NewBook(counted, func() *time.Location { return h.zone }, func() time.Time { return h.now })
+	for _, from := range []time.Time{time.Date(1900, 1, 1, 0, 0, 0, 0, h.zone), first, first} {
+		h.of(t.Context(), from, from.AddDate(0, 0, 40))
+	}
+	if counted.n != 1 {
+		t.Errorf("%d writes", counted.n)
+	}
+}
+
+// Who should have been told and was not is not delivered, whether or not a message was
+// ever tried: the figure is that of the list of undelivered notices.
+func TestWhoWasNotToldIsNotSkipped(t *testing.T) {
+	h := newHouse(t)
+	for _, reason := range []string{notify.NoAddress, notify.AllShut, notify.TakenBack, notify.Left} {
+		h.put(&notify.Notice{Meta: store.Meta{ID: reason}, State: notify.Skipped, Reason: reason, Created: h.now, HandledAt: h.now})
+	}
+	f := h.of(t.Context(), h.now.Add(-time.Hour), h.now.Add(time.Hour))
+	if len(f.Lines) != 1 {
+		t.Fatalf("%+v", f)
+	}
+	if l := f.Lines[0]; l.Dead != 2 || l.Skipped != 2 || l.Causes[notify.NoAddress] != 1 || l.Causes[notify.AllShut] != 1 {
+		t.Errorf("%+v", l)
 	}
 }

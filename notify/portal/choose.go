@@ -36,6 +36,10 @@ func (p *Portal) choose(w http.ResponseWriter, r *http.Request) {
 		p.missing(w, r)
 		return
 	}
+	if _, ok := p.open(r.PathValue("token")); !ok { // it must not take a turn of the store's writer
+		p.missing(w, r)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		p.fault(w, r, errGone)

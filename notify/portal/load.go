@@ -3,8 +3,11 @@ package portal
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/flow"
 	"casewire/casecore/store"
 	"casewire/notify"
 )
@@ -27,15 +30,29 @@ type data struct {
 	served    map[string]bool     // ids of addresses that a channel can write to now
 }
 
+// linger is how long after its case was closed a page can be read, and how long by a
+// link that was made when it could not be read any more.
+const linger = 180 * 24 * time.Hour
+
+// ended says that the page of a closed case can be read no more.
+func ended(c *casecore.Case, now time.Time) bool {
+	return c.Stage == flow.Closed && !now.Before(c.StatusAt.Add(linger))
+}
+
+// errEnded is the answer to a good link of a page that has ended.
+type errEnded struct{ reads string } // the customer's language
+
+func (*errEnded) Error() string { return "the page of the case has ended" }
+
 // find returns the case that a token opens, and its customer; errNoPage for any
-// token that opens none.
+// token that opens none, *errEnded for one that did.
 func (p *Portal) find(tx store.Tx, token string) (*casecore.Case, *casecore.Customer, error) {
-	number, generation, ok := p.open(token)
+	t, ok := p.open(token)
 	if !ok {
 		return nil, nil, errNoPage
 	}
-	c, err := casecore.Cases.Find(tx, "number", store.NumberKey(number))
-	if err == nil && (c.Page != generation || c.Customer == "") {
+	c, err := casecore.Cases.Find(tx, "number", store.NumberKey(t.number))
+	if err == nil && (c.Page != t.generation || c.Customer == "") {
 		err = errNoPage
 	}
 	if err != nil {
@@ -44,6 +61,9 @@ func (p *Portal) find(tx store.Tx, token string) (*casecore.Case, *casecore.Cust
 	who, err := casecore.Customers.Get(tx, c.Customer)
 	if err != nil {
 		return nil, nil, noPage(err)
+	}
+	if now := p.o.Now(); ended(c, now) && !now.Before(t.made().Add(linger)) {
+		return nil, nil, &errEnded{who.Reads(c)}
 	}
 	return c, who, nil
 }
@@ -91,8 +111,13 @@ func (p *Portal) loadAddresses(tx store.Tx, d *data) error {
 	return nil
 }
 
+// loadEvents collects what the way of the repair is made of: of a case with very many
+// events the newest, and how it was opened.
 func (p *Portal) loadEvents(tx store.Tx, d *data) error {
-	for e, err := range casecore.Events.Scan(tx, store.Range{Index: "case", Prefix: store.Under(d.c.ID), Limit: maxEvents}) {
+	all := store.Range{Index: "case", Prefix: store.Under(d.c.ID)}
+	newest := all
+	newest.Reverse, newest.Limit = true, maxEvents
+	for e, err := range casecore.Events.Scan(tx, newest) {
 		if err != nil {
 			return err
 		}
@@ -101,6 +126,14 @@ func (p *Portal) loadEvents(tx store.Tx, d *data) error {
 			d.events = append(d.events, e)
 		}
 	}
+	if d.c.Events > maxEvents {
+		first, err := casecore.Events.First(tx, all)
+		if err != nil {
+			return err
+		}
+		d.events = append(d.events, first)
+	}
+	slices.Reverse(d.events)
 	return nil
 }
 

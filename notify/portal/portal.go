@@ -2,7 +2,8 @@
 // they were told of it, and how they want to be written to. Whoever has the link
 // may read it and choose among the addresses that the customer has; there is no
 // account. It shows neither the conversation nor an address in full, and knows
-// neither operators nor queues.
+// neither operators nor queues. Half a year after a case was closed its links end;
+// whoever is written to again is given a fresh one.
 package portal
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ import (
 )
 
 // Prefix is where the pages are.
-const Prefix = "/c/"
+const Prefix = casecore.PagePath
 
 // Options of a Portal. Those marked optional may be zero.
 type Options struct {
@@ -102,13 +104,18 @@ func New(o Options) (*Portal, error) {
 	return p, nil
 }
 
-// Link returns the address of a case's page; empty when there are no links. It
-// asks nobody, so it can be called inside a transaction.
+// Link returns the address of a case's page; empty when there are no links. One that
+// is made when the page has ended opens it once more, for as long. It asks nobody, so
+// it can be called inside a transaction.
 func (p *Portal) Link(c *casecore.Case) string {
 	if p.o.URL == "" || c.Number <= 0 {
 		return ""
 	}
-	return p.o.URL + Prefix + p.token(c.Number, c.Page)
+	t := token{number: c.Number, generation: c.Page}
+	if now := p.o.Now(); ended(c, now) {
+		t.day = day(now)
+	}
+	return p.o.URL + Prefix + p.sign(t)
 }
 
 // ServeHTTP serves everything below Prefix.
@@ -120,7 +127,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if strings.HasPrefix(r.URL.Path, Prefix+"assets/") {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, Prefix+"assets/") {
 		p.mux.ServeHTTP(w, r)
 		return
 	}
@@ -164,16 +171,17 @@ func (p *Portal) show(w http.ResponseWriter, r *http.Request, code int, news str
 		p.fault(w, r, err)
 		return
 	}
-	v := p.voices[p.language(r, d)]
+	v := p.voices[p.language(r, d.who.Reads(d.c))]
 	p.render(w, r, code, v, "page", p.present(v, r, d, news))
 }
 
-// language is the one that the visitor switched to, else the customer's.
-func (p *Portal) language(r *http.Request, d *data) string {
+// language is the one that the visitor switched to, else the one that the customer
+// reads.
+func (p *Portal) language(r *http.Request, reads string) string {
 	if tag := r.URL.Query().Get("lang"); slices.Contains(lang.Supported, tag) {
 		return tag
 	}
-	if tag := lang.Base(d.who.Reads(d.c)); slices.Contains(lang.Supported, tag) {
+	if tag := lang.Base(reads); slices.Contains(lang.Supported, tag) {
 		return tag
 	}
 	return lang.Match(r.Header.Get("Accept-Language"))
@@ -181,7 +189,13 @@ func (p *Portal) language(r *http.Request, d *data) string {
 
 // fault answers what stands in the way of a page.
 func (p *Portal) fault(w http.ResponseWriter, r *http.Request, err error) {
+	var over *errEnded
 	switch {
+	case errors.As(err, &over):
+		v := p.voices[p.language(r, over.reads)]
+		p.render(w, r, http.StatusGone, v, "words", plain{
+			Centre: p.o.Centre(), Heading: v.t("ended_title"), Text: v.t("ended_text", "days", strconv.Itoa(int(linger.Hours()/24))), Contact: p.o.Contact().In(v.tag),
+		})
 	case errors.Is(err, errNoPage):
 		p.missing(w, r)
 	case errors.Is(err, errGone):
@@ -201,7 +215,11 @@ func (p *Portal) say(w http.ResponseWriter, r *http.Request, code int, what stri
 }
 
 // plain is a page without a case.
-type plain struct{ Centre, Heading, Text string }
+type plain struct {
+	Centre, Heading, Text string
+
+	Contact string // how else the centre is reached, where that helps
+}
 
 // render writes a page whole, so that a fault in it never shows half of one.
 func (p *Portal) render(w http.ResponseWriter, _ *http.Request, code int, v *voice, name string, with any) {

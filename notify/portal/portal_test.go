@@ -203,8 +203,8 @@ func TestWishes(t *testing.T) {
 	if _, who := h.get(c.ID); who.Lang != "uk" || !who.LangSet || who.Preferred != chat.Key() {
 		t.Errorf("customer %+v", who)
 	}
-	if k, _ := h.get(c.ID); k.Lang != "uk" {
-		t.Errorf("the case is in %q", k.Lang)
+	if k, who := h.get(c.ID); who.Reads(k) != "uk" {
+		t.Errorf("the case is told of in %q", who.Reads(k))
 	}
 	if s := h.shut(phone); s == nil || s.Code != casecore.StopCode || s.By != "system:page" || s.Channel != "page" {
 		t.Errorf("the phone is %+v", s)
@@ -224,8 +224,8 @@ func TestWishes(t *testing.T) {
 	}
 
 	h.asks(c, "language", url.Values{"lang": {""}}).want(t, http.StatusOK)
-	if _, who := h.get(c.ID); who.LangSet {
-		t.Error("the language is still chosen")
+	if k, who := h.get(c.ID); who.LangSet || who.Reads(k) != "en" {
+		t.Errorf("they chose the language that they write in, and read %q", who.Reads(k))
 	}
 
 	// Not theirs to choose: an address that nobody wrote from, one of somebody else,

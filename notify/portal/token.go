@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"casewire/channels"
 )
@@ -21,37 +22,54 @@ const macBytes = 12
 // encoding of tokens. Strict: a page has one address.
 var encoding = base64.RawURLEncoding.Strict()
 
-// token is what stands in the link to a case's page: the number, which of its
-// links are good, and the signature over both.
-func (p *Portal) token(number, generation int64) string {
-	b := binary.AppendUvarint(nil, uint64(number)) //nolint:gosec // numbers are positive
-	b = binary.AppendUvarint(b, uint64(generation))
+// token is what stands in the link to a case's page, before the signature over it.
+type token struct {
+	number     int64 // of the case
+	generation int64 // which of its links are good
+	day        int64 // since 1970, on which the link was made to a page that had ended; else 0
+}
+
+// made is when the link was made, to the day; long ago where that does not matter.
+func (t token) made() time.Time { return time.Unix(t.day*24*60*60, 0) }
+
+// day is the number of a time's day since 1970.
+func day(at time.Time) int64 { return at.Unix() / (24 * 60 * 60) }
+
+// sign writes a token with its signature.
+func (p *Portal) sign(t token) string {
+	b := binary.AppendUvarint(nil, uint64(t.number)) //nolint:gosec // numbers are positive
+	b = binary.AppendUvarint(b, uint64(t.generation))
+	if t.day > 0 {
+		b = binary.AppendUvarint(b, uint64(t.day))
+	}
 	return encoding.EncodeToString(append(b, p.mac("page", b)[:macBytes]...))
 }
 
-// open returns what a token says; ok is false for one that we did not make.
-func (p *Portal) open(token string) (number, generation int64, ok bool) {
-	const most = (2*binary.MaxVarintLen64 + macBytes) * 4 / 3
-	if len(token) > most+1 {
-		return 0, 0, false
+// open reads a token; ok is false for one that we did not make.
+func (p *Portal) open(signed string) (t token, ok bool) {
+	const most = (3*binary.MaxVarintLen64 + macBytes) * 4 / 3
+	if len(signed) > most+1 {
+		return token{}, false
 	}
-	b, err := encoding.DecodeString(token)
-	if err != nil || len(b) < macBytes || strings.ContainsAny(token, "\r\n") { // which decoding leaves out
-		return 0, 0, false
+	b, err := encoding.DecodeString(signed)
+	if err != nil || len(b) < macBytes || strings.ContainsAny(signed, "\r\n") { // which decoding leaves out
+		return token{}, false
 	}
 	said, mac := b[:len(b)-macBytes], b[len(b)-macBytes:]
 	if !hmac.Equal(mac, p.mac("page", said)[:macBytes]) {
-		return 0, 0, false
+		return token{}, false
 	}
-	n, used := binary.Uvarint(said)
-	if used <= 0 {
-		return 0, 0, false
+	for i, part := range []*int64{&t.number, &t.generation, &t.day} {
+		if i == 2 && len(said) == 0 {
+			break
+		}
+		n, used := binary.Uvarint(said)
+		if used <= 0 {
+			return token{}, false
+		}
+		*part, said = int64(n), said[used:] //nolint:gosec // we signed it
 	}
-	g, rest := binary.Uvarint(said[used:])
-	if rest <= 0 || used+rest != len(said) {
-		return 0, 0, false
-	}
-	return int64(n), int64(g), true //nolint:gosec // we signed them
+	return t, len(said) == 0
 }
 
 // ref names one of the customer's addresses on the page of a case. The id of an

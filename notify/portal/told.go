@@ -26,7 +26,7 @@ func gone(m *casecore.Message) bool {
 }
 
 // links are lines that lead to a page like this one: who reads it is there.
-var links = regexp.MustCompile(`(?m)^.*https?://\S+/c/[\w-]+.*$\n?`)
+var links = regexp.MustCompile(`(?m)^.*` + casecore.PageLink + `.*$\n?`)
 
 // minSecret is how long a word must be to be looked for: a shorter one is in
 // everything.
