@@ -47,13 +47,11 @@ func answersItself(e *casecore.Event) bool {
 }
 
 // mayLoop says that a notice may be the doing of a machine that answers each of ours.
-// Of what is late, people of the house get as much as there is, unless it came the
-// way they are told: their own machine may have written it.
+// People of the house get as much as there is, unless it came the way they are told:
+// their own machine may have written it.
 func mayLoop(e *casecore.Event, c *casecore.Case, plan Planned, to channels.Address) bool {
-	if plan.Late != "" {
-		return !plan.aside() || to.Kind == c.To.Kind
-	}
-	return answersItself(e) && plan.Reminder == 0
+	itself := plan.Late != "" || answersItself(e) && plan.Reminder == 0
+	return itself && (!plan.aside() || to.Kind == c.To.Kind)
 }
 
 // spend counts one more automatic answer to an address, and says no when it had

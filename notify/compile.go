@@ -152,7 +152,12 @@ func (c *compiler) events() {
 		event, status, template string
 		to                      target
 	}
-	seen := map[key]bool{}
+	type moment struct {
+		event, status string
+		after         flow.Duration
+		to            target
+	}
+	seen, taken := map[key]bool{}, map[moment]int{}
 	for i, on := range c.spec.Events {
 		at := fmt.Sprintf("events[%d]", i)
 		to := c.recipient(at+".to", on.To)
@@ -166,8 +171,15 @@ func (c *compiler) events() {
 		c.known(at+".template", on.Template)
 		c.when(at, on)
 		k := key{on.Event, on.Status, on.Template, to}
-		if seen[k] && (on.To == nil || to != target{}) {
+		same := moment{on.Event, on.Status, on.After, to}
+		switch first, twice := taken[same]; {
+		case on.To != nil && to == target{}: // a fault already
+		case seen[k]:
 			c.fault(at, "leave one of them out", "%q is sent twice on %q", on.Template, on.Event)
+		case twice:
+			c.fault(at, "leave one of them out, or put both into one template", "events[%d] tells the same recipient of %q already", first, on.Event)
+		default:
+			taken[same] = i
 		}
 		seen[k] = true
 		kind := casecore.EventKind(on.Event)

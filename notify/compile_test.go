@@ -33,6 +33,10 @@ func TestCompileFindsEveryFault(t *testing.T) {
 			{Event: "claimed", Template: "silent"},
 			{Event: "claimed", Template: "silent"},
 			{Event: "reopened"},
+			{Event: "claimed", Template: "silent", To: &notify.Recipient{Email: strings.Repeat("a", 244) + "@b.example"}},
+			{Event: "claimed", Template: "silent", To: &notify.Recipient{Email: strings.Repeat("a", 245) + "@b.example"}},
+			{Event: "opened", Template: "ready"},
+			{Event: "opened", Template: "ready", To: &notify.Recipient{Email: "boss@b.example"}},
 		},
 	}, notify.CompileOptions{Flow: f, Lang: "en"})
 	want := []string{
@@ -50,6 +54,8 @@ func TestCompileFindsEveryFault(t *testing.T) {
 		`events[2].template: no template "redy"; did you mean "ready"?`,
 		`events[4]: "silent" is sent twice on "claimed"; leave one of them out`,
 		`events[5].template: required; name a template`,
+		`events[7].to.email: "` + strings.Repeat("a", 245) + `@b.example" is no mail address; write it as boss@shop.example`,
+		`events[8]: events[2] tells the same recipient of "opened" already; leave one of them out, or put both into one template`,
 		`statuses[0].notice: no template "raedy"; did you mean "ready"?`,
 	}
 	got := strings.Split(err.Error(), "\n")

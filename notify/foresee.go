@@ -21,15 +21,15 @@ type Foreseen struct {
 // Foresee returns what the planner would do if this event happened to the case
 // now; nil when the customer would be told nothing. It writes nothing.
 func (p *Planner) Foresee(tx store.Tx, e *casecore.Event, c *casecore.Case) (*Foreseen, error) {
-	behind, err := behind(tx, e)
+	slip, err := slipBefore(tx, e)
 	if err != nil {
 		return nil, err
 	}
-	if len(behind) > 0 {
-		return &Foreseen{TakesBack: true}, nil
-	}
 	policy := p.policy()
 	plan := slices.DeleteFunc(policy.Plan(e), Planned.aside)
+	if len(slip.over) > 0 && (len(plan) == 0 || !slip.news(plan[0])) {
+		return &Foreseen{TakesBack: true}, nil
+	}
 	if len(plan) == 0 {
 		return nil, nil
 	}
@@ -47,7 +47,6 @@ func (p *Planner) Foresee(tx store.Tx, e *casecore.Event, c *casecore.Case) (*Fo
 	if at.channel == "" || at.to.Handle == "" {
 		return &Foreseen{Reason: at.reason}, nil
 	}
-	m := policy.Render(plan[0].Template, e, c, who, p.o.Link(c))
-	offer(&m.Body, at.to.Kind, e.Choices)
+	m := p.words(policy, e, c, who, plan[0].Template, at)
 	return &Foreseen{Message: m, To: at.to, Due: policy.when(e, plan[0].Template, who, p.ledger.Now())}, nil
 }

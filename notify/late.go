@@ -167,7 +167,11 @@ func (p *Planner) late(tx store.Tx, policy *Policy, r *reminder, t *tally) error
 		r.Due = due
 		return reminders.Put(tx, r)
 	}
-	if err := p.tellAll(tx, policy, e, c, who, plan, t); err != nil {
+	each, err := spread(tx, c, plan)
+	if err != nil {
+		return err
+	}
+	if err := p.tellAll(tx, policy, e, c, who, each, t); err != nil {
 		return err
 	}
 	return reminders.Delete(tx, r)

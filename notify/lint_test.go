@@ -36,6 +36,8 @@ func TestLint(t *testing.T) {
 		want []string // severity field lang line:col code args
 	}{
 		{"nothing to say", notify.Template{Text: all("Case {{case}} is ready")}, nil},
+		{"one form of two", notify.Template{Text: all("{{#days}}{{days:# day}} {{/days}}{{case}}")}, []string{"error text en 1:10 forms example=# day/# days n=1 name=days numbers=1, 2 want=2"}},
+		{"no such form", notify.Template{Text: all("{{#days}}{{days:weeks}} {{/days}}{{case}}")}, []string{"error text en 1:10 shape list=number, # day/# days name=days shape=weeks"}},
 		{"unknown variable", notify.Template{Text: all("Hi {{case}},\n {{staus}}")}, []string{"error text en 2:2 unknown list=case, centre, customer, days, device, link, opened, operator, queue, since, status, subject, attr.* name=staus near=status"}},
 		{"no text", notify.Template{}, []string{"error text en 0:0 default lang=en"}},
 		{"a language is missing", notify.Template{Text: lang.Text{"en": "Case {{case}}", "ru": "Дело {{case}}", "uk": "Справа {{case}}"}},

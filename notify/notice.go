@@ -39,6 +39,10 @@ const (
 	AllShut   = "shut"
 )
 
+// Unplannable is the Reason of a notice that could not be written at all, time after
+// time: its recipient or its words are at fault.
+const Unplannable = "unplannable"
+
 // Notice is one message on its way to one recipient: what the outbox works
 // through. The words are the message's (N2); a notice holds none.
 type Notice struct {
@@ -59,6 +63,9 @@ type Notice struct {
 	Token      int64              `json:"token"`            // grows with each lease; a worker's write needs its own
 	LeaseUntil time.Time          `json:"lease_until,omitzero"`
 	NextAt     time.Time          `json:"next_at,omitzero"`
+	NotBefore  time.Time          `json:"not_before,omitzero"` // the provider wants it no sooner, though it has kept its place
+	Doubt      time.Time          `json:"doubt,omitzero"`      // since when the provider may have it, until that is known
+	Now        bool               `json:"now,omitempty"`       // somebody had it sent: quiet hours do not hold it
 	ProviderID string             `json:"provider_id,omitempty"`
 	Receipt    channels.State     `json:"receipt,omitempty"`    // the latest word of the provider
 	AwaitUntil time.Time          `json:"await_until,omitzero"` // by when a receipt must say that a sent one arrived
@@ -97,6 +104,7 @@ func ProviderKey(channel, providerID string) string {
 //	held      case, event, while it may be taken back
 //	lane      case, channel, event, sequence, until sent or given up: sent in this order
 //	case      case, template, time of planning
+//	story     case, time of planning
 //	message   message
 //	provider  ProviderKey
 //	undelivered  time of planning, until somebody saw to it
@@ -119,6 +127,7 @@ func (n *Notice) Keys() store.Keys {
 		k.Set("lane", n.Lane()+n.place())
 	}
 	k.Set("case", store.Join(n.Case, n.Template, store.TimeKey(n.Created)))
+	k.Set("story", store.Join(n.Case, store.TimeKey(n.Created)))
 	k.Set("message", n.Message)
 	if n.ProviderID != "" {
 		k.Set("provider", ProviderKey(n.Channel, n.ProviderID))
@@ -141,9 +150,14 @@ func (n *Notice) InLane() bool {
 	return false
 }
 
-// WaitBehind makes the notice wait for an earlier one of its lane. Whoever ends
-// that one calls this one up; the time is for the case that nobody does.
-func (n *Notice) WaitBehind(now time.Time) { n.Behind, n.NextAt = true, now.Add(time.Minute) }
+// WaitBehind makes the notice, which the caller puts, wait for an earlier one of its
+// lane. Whoever ends that one calls this one up. Another node that ends it at this
+// moment does not see this one yet; so the earlier one is written, too, and the two
+// are in conflict. The time is for the case that nobody calls.
+func (n *Notice) WaitBehind(tx store.Tx, earlier *Notice, now time.Time) error {
+	n.Behind, n.NextAt = true, now.Add(time.Minute)
+	return Notices.Put(tx, earlier)
+}
 
 // Went notes when the provider had the notice, and when it said that it arrived.
 // It is called behind each change to one of those states.
@@ -194,6 +208,7 @@ var Notices = store.NewTable[Notice]("notice",
 	store.Index{Name: "await"},
 	store.Index{Name: "lane"},
 	store.Index{Name: "case"},
+	store.Index{Name: "story"},
 	store.Index{Name: "message"},
 	store.Index{Name: "provider"},
 	store.Index{Name: "undelivered"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,13 +31,17 @@ func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tal
 		}
 		return p.dispatch(tx, &Notice{Meta: store.Meta{ID: id}}, e, c, m, p.ledger.Now(), t)
 	}
+	if wishes(e) {
+		return p.renew(tx, policy, e)
+	}
 	if err := p.keepReminders(tx, policy, e); err != nil {
 		return err
 	}
 	if err := p.watch(tx, policy, e); err != nil {
 		return err
 	}
-	if back, err := p.takenBack(tx, e); err != nil || back {
+	slip, err := p.takeBack(tx, e)
+	if err != nil {
 		return err
 	}
 	plan := policy.Plan(e)
@@ -52,25 +57,45 @@ func (p *Planner) notices(tx store.Tx, policy *Policy, e *casecore.Event, t *tal
 		return err
 	}
 	for _, n := range plan {
-		if err := p.tellAll(tx, policy, e, c, who, n, t); err != nil {
+		each, err := spread(tx, c, n)
+		if err != nil {
+			return err
+		}
+		each = slices.DeleteFunc(each, func(one Planned) bool { return !slip.news(one) })
+		if err := p.tellAll(tx, policy, e, c, who, each, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellAll is tell for each of those whom a plan means.
-func (p *Planner) tellAll(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, t *tally) error {
-	each, err := spread(tx, c, plan)
-	if err != nil {
-		return err
-	}
+// tellAll is tell for each of them, but for those with whom it has failed again and
+// again: of them the case says so.
+func (p *Planner) tellAll(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, each []Planned, t *tally) error {
 	for _, n := range each {
-		if err := p.tell(tx, policy, e, c, who, n, t); err != nil {
+		if !slices.Contains(p.failed[e.ID].without, n.label()) {
+			if err := p.tellOne(tx, policy, e, c, who, n, t); err != nil {
+				return err
+			}
+			continue
+		}
+		t.failed++
+		if err := p.fail(tx, policy, e, c, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellOne is tell, and names who could not be told.
+func (p *Planner) tellOne(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, n Planned, t *tally) (err error) {
+	defer func() {
+		if err != nil {
+			err = &misfit{label: n.label(), err: err}
+		}
+	}()
+	defer caught(&err)
+	return p.tell(tx, policy, e, c, who, n, t)
 }
 
 func customer(tx store.Tx, c *casecore.Case) (*casecore.Customer, error) {
@@ -103,6 +128,9 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 		return err
 	}
 	if at.channel == "" || at.to.Handle == "" {
+		if plan.needless(e, c, at) {
+			return nil
+		}
 		return p.skip(tx, policy, id, e, c, plan, at.reason, t)
 	}
 	if mayLoop(e, c, plan, to) {
@@ -124,6 +152,12 @@ func (p *Planner) tell(tx store.Tx, policy *Policy, e *casecore.Event, c *caseco
 	return p.dispatch(tx, n, e, c, written, due, t)
 }
 
+// needless says that a receipt is not missed: its customer has no address here, and
+// stood at the desk when the case was entered.
+func (n Planned) needless(e *casecore.Event, c *casecore.Case, at place) bool {
+	return e.Kind == casecore.Opened && !n.timed() && !n.aside() && channels.IsDesk(c.Channel) && at.reason == NoAddress
+}
+
 // write puts a notice's words into the book: to the customer as a message of the
 // conversation, to anybody else beside it.
 func (p *Planner) write(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned, at place) (*casecore.Message, error) {
@@ -136,11 +170,16 @@ func (p *Planner) write(tx store.Tx, policy *Policy, e *casecore.Event, c *casec
 		_, written, err := p.ledger.Inform(tx, by(policy.Centre()), c.ID, m)
 		return written, err
 	}
-	m := policy.Render(plan.Template, e, c, who, p.o.Link(c))
+	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, p.words(policy, e, c, who, plan.Template, at))
+	return written, err
+}
+
+// words are those of a notice to the customer, for a place.
+func (p *Planner) words(policy *Policy, e *casecore.Event, c *casecore.Case, who *casecore.Customer, template string, at place) casecore.Message {
+	m := policy.Render(template, e, c, who, p.o.Link(c))
 	m.Channel, m.To = at.channel, at.to
 	offer(&m.Body, at.to.Kind, e.Choices)
-	_, written, err := p.ledger.Tell(tx, by(policy.Centre()), c.ID, m)
-	return written, err
+	return m
 }
 
 // dispatch hands a message to the outbox, which sends it when it is due. Behind an
@@ -164,11 +203,27 @@ func (p *Planner) dispatch(tx store.Tx, n *Notice, e *casecore.Event, c *casecor
 
 // skip keeps on record that, and why, somebody is not written to.
 func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, reason string, t *tally) error {
-	now := p.ledger.Now()
 	t.skipped++
+	return p.untold(tx, policy, id, e, c, plan, Skipped, reason)
+}
+
+// fail keeps on record that what somebody is to be told cannot be written.
+func (p *Planner) fail(tx store.Tx, policy *Policy, e *casecore.Event, c *casecore.Case, plan Planned) error {
+	id := NoticeID(e.ID, plan.label(), Unplannable)
+	known, err := exists(tx, id)
+	if err != nil || known {
+		return err
+	}
+	return p.untold(tx, policy, id, e, c, plan, Dead, Unplannable)
+}
+
+// untold writes a notice that has no words, and has somebody call the customer if it
+// was for them and matters.
+func (p *Planner) untold(tx store.Tx, policy *Policy, id string, e *casecore.Event, c *casecore.Case, plan Planned, s State, reason string) error {
+	now := p.ledger.Now()
 	err := Notices.Put(tx, &Notice{
 		Meta: store.Meta{ID: id}, Event: e.ID, Case: c.ID, CaseNumber: c.CaseNumber(), Template: plan.Template, To: plan.To,
-		State: Skipped, Reason: reason, Aside: plan.aside(), Reminder: plan.Reminder, Late: plan.Late, Created: now, Done: now,
+		State: s, Reason: reason, Aside: plan.aside(), Reminder: plan.Reminder, Late: plan.Late, Created: now, Done: now,
 	})
 	if err != nil {
 		return err
@@ -180,7 +235,8 @@ func (p *Planner) skip(tx store.Tx, policy *Policy, id string, e *casecore.Event
 	return p.ledger.WantCall(tx, by(policy.Centre()), c.ID, reason, "")
 }
 
-// told says whether somebody had this template of the case too short a time ago.
+// told says whether somebody had this template of the case too short a time ago, or
+// will.
 func (p *Planner) told(tx store.Tx, c *casecore.Case, plan Planned) (bool, error) {
 	if plan.Every <= 0 {
 		return false, nil
@@ -193,7 +249,7 @@ func (p *Planner) told(tx store.Tx, c *casecore.Case, plan Planned) (bool, error
 		if err != nil {
 			return false, err
 		}
-		if n.Aside == plan.aside() && (!n.Aside || n.To.Key() == plan.To.Key()) {
+		if !n.withdrawn() && n.whom() == plan.one() {
 			return true, nil
 		}
 	}
@@ -217,8 +273,7 @@ type place struct {
 
 // recipient is where a notice goes: to the identity that the customer prefers, if
 // it is still theirs and there is a channel for it, else to where they last wrote,
-// else to any other of their addresses. A case entered by hand goes to its address
-// if a channel serves it by now. What is for somebody else goes to them.
+// else to any other of their addresses. What is for somebody else goes to them.
 func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, who *casecore.Customer, plan Planned) (place, error) {
 	switch {
 	case plan.aside():
@@ -233,7 +288,7 @@ func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, wh
 	if !p.o.Reach.serves(channel) {
 		served, ok := p.o.Reach.On(to.Kind)
 		if !ok {
-			return p.unserved(tx, e, c, plan.name())
+			return p.unserved(tx, c)
 		}
 		channel = served
 	}
@@ -247,13 +302,15 @@ func (p *Planner) recipient(tx store.Tx, e *casecore.Event, c *casecore.Case, wh
 // unserved is where a notice goes when no channel serves the address where the
 // customer last wrote: to another of theirs. Without any it waits for the channel,
 // which may be back soon, but for a case that was entered by hand.
-func (p *Planner) unserved(tx store.Tx, e *casecore.Event, c *casecore.Case, template string) (place, error) {
-	if channels.IsDesk(c.Channel) {
-		return place{reason: NoAddress}, nil
-	}
-	channel, to, err := p.o.Reach.Next(tx, c, e.ID, template)
-	if err != nil || to.Handle != "" {
+func (p *Planner) unserved(tx store.Tx, c *casecore.Case) (place, error) {
+	channel, to, closed, err := p.o.Reach.First(tx, c)
+	switch {
+	case err != nil || to.Handle != "":
 		return place{channel: channel, to: to}, err
+	case channels.IsDesk(c.Channel) && !closed:
+		return place{reason: NoAddress}, nil
+	case channels.IsDesk(c.Channel):
+		return place{reason: AllShut}, nil
 	}
 	s, err := shut(tx, c.To)
 	if err != nil || s != nil {

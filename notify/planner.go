@@ -38,9 +38,25 @@ const (
 
 // failure is what is known of an event that could not be planned.
 type failure struct {
-	times int
-	again time.Time // not before
+	times   int
+	again   time.Time // not before
+	without []string  // Planned.label of the notices that it is planned without
 }
+
+// fault is an error of what is planned, which comes again with any store.
+type fault struct{ err error }
+
+func (f *fault) Error() string { return f.err.Error() }
+func (f *fault) Unwrap() error { return f.err }
+
+// misfit is the error of one notice of several.
+type misfit struct {
+	label string // with an address: nothing for a log
+	err   error
+}
+
+func (m *misfit) Error() string { return m.err.Error() }
+func (m *misfit) Unwrap() error { return m.err }
 
 // Planner reads the events of the book and writes the notices that they ask for,
 // with their words, in the same transaction that strikes the events from its
@@ -80,7 +96,7 @@ type Stats struct {
 	Events  uint64 // read and done with
 	Planned uint64 // notices written
 	Skipped uint64 // notices that could not be addressed
-	Failed  uint64 // events put aside
+	Failed  uint64 // events put aside, and notices that an event was planned without
 }
 
 // Stats returns the counts so far. It is safe for concurrent use.
@@ -146,8 +162,7 @@ func (p *Planner) round(ctx context.Context) (more bool) {
 	}
 	done := 0
 	for i, id := range ids {
-		err := p.plan(ctx, []string{id})
-		if err == nil || p.putAside(ctx, id, err) {
+		if p.alone(ctx, id) {
 			done++
 		} else if i >= patience && done == 0 {
 			return false // it is the store that fails, not the events
@@ -186,32 +201,59 @@ func (p *Planner) pending(ctx context.Context) ([]string, error) {
 }
 
 // plan plans these events in one transaction.
-func (p *Planner) plan(ctx context.Context, ids []string) (err error) {
+func (p *Planner) plan(ctx context.Context, ids []string) error {
 	policy := p.policy()
-	var t tally
-	err = p.store.Update(ctx, func(tx store.Tx) error {
-		t = tally{}
+	return p.try(ctx, func(tx store.Tx, t *tally) error {
 		for _, id := range ids {
-			if err := p.event(tx, policy, id, &t); err != nil {
+			if err := p.event(tx, policy, id, t); err != nil {
 				return fmt.Errorf("event %s: %w", id, err)
 			}
 		}
+		return nil
+	})
+}
+
+// try runs what in a transaction. Only an error that the store has no part in is a
+// *fault: one with which it refuses a commit is not, whatever was to be written.
+func (p *Planner) try(ctx context.Context, what func(tx store.Tx, t *tally) error) error {
+	var t tally
+	inside := false
+	err := p.store.Update(ctx, func(tx store.Tx) error {
+		t, inside = tally{}, true
+		if err := what(tx, &t); err != nil {
+			return err
+		}
 		p.o.Check("planner.before-commit")
+		inside = false
 		return nil
 	})
 	if err == nil {
 		p.count(t)
+		return nil
+	}
+	for _, passing := range []error{store.ErrUnavailable, store.ErrClosed, store.ErrConflict, context.Canceled, context.DeadlineExceeded} {
+		inside = inside && !errors.Is(err, passing)
+	}
+	if inside {
+		return &fault{err}
 	}
 	return err
 }
 
+// isFault says that the store is not to blame for an error of try.
+func isFault(err error) bool {
+	_, is := errors.AsType[*fault](err)
+	return is
+}
+
 // tally counts what one transaction does.
-type tally struct{ events, planned, skipped uint64 }
+type tally struct{ events, planned, skipped, failed uint64 }
 
 func (p *Planner) count(t tally) {
 	p.stats.events.Add(t.events)
 	p.stats.planned.Add(t.planned)
 	p.stats.skipped.Add(t.skipped)
+	p.stats.failed.Add(t.failed)
 }
 
 // caught makes a panic the error that a function returns.
@@ -248,8 +290,41 @@ func strike(tx store.Tx, e *casecore.Event, instead string) error {
 	return casecore.Events.Put(tx, e)
 }
 
-// putAside takes an event that failed again and again off the list. That the
-// store takes this write shows that the failure is the event's own.
+// alone plans one event by itself, and says whether that is over. One that fails
+// again and again is planned without those recipients who are at fault, and when
+// that does not help put aside. What fails for the store's sake is tried for ever.
+func (p *Planner) alone(ctx context.Context, id string) bool {
+	err := p.plan(ctx, []string{id})
+	for err != nil && p.leaveOut(id, err) {
+		err = p.plan(ctx, []string{id})
+	}
+	switch {
+	case err == nil:
+		delete(p.failed, id)
+		return true
+	case !isFault(err):
+		p.o.Log.Warn("plan notices", "event", id, "err", err)
+		return false
+	}
+	return p.putAside(ctx, id, err)
+}
+
+// leaveOut has an event planned without the notice with which it failed once too
+// often.
+func (p *Planner) leaveOut(id string, cause error) bool {
+	f := p.failed[id]
+	m, ok := errors.AsType[*misfit](cause)
+	if !ok || !isFault(cause) || f.times+1 < patience || slices.Contains(f.without, m.label) {
+		return false
+	}
+	f.without = append(f.without, m.label)
+	p.failed[id] = f
+	p.o.Log.Error("notice cannot be planned: it is not sent", "event", id, "err", cause)
+	return true
+}
+
+// putAside takes an event that failed again and again off the list, and says on its
+// case that nobody was told of it.
 func (p *Planner) putAside(ctx context.Context, id string, cause error) bool {
 	f := p.failed[id]
 	f.times++
@@ -259,13 +334,11 @@ func (p *Planner) putAside(ctx context.Context, id string, cause error) bool {
 		p.o.Log.Warn("event cannot be planned", "event", id, "times", f.times, "err", cause)
 		return false
 	}
-	err := p.store.Update(ctx, func(tx store.Tx) error {
-		e, err := casecore.Events.Get(tx, id)
-		if err != nil {
-			return err
-		}
-		return strike(tx, e, PendingFailed)
-	})
+	policy := p.policy()
+	err := p.try(ctx, func(tx store.Tx, _ *tally) error { return p.strikeOut(tx, policy, id) })
+	if isFault(err) { // not even that can be said
+		err = p.try(ctx, func(tx store.Tx, _ *tally) error { return p.strikeOut(tx, nil, id) })
+	}
 	if err != nil {
 		p.o.Log.Error("put aside event", "event", id, "err", err)
 		return false
@@ -274,4 +347,30 @@ func (p *Planner) putAside(ctx context.Context, id string, cause error) bool {
 	p.stats.failed.Add(1)
 	p.o.Log.Error("event put aside: its notice is not sent", "event", id, "mark", PendingFailed, "err", cause)
 	return true
+}
+
+// strikeOut puts an event aside; without a policy nothing is said of it.
+func (p *Planner) strikeOut(tx store.Tx, policy *Policy, id string) (err error) {
+	defer caught(&err)
+	e, err := casecore.Events.Get(tx, id)
+	if err != nil {
+		return err
+	}
+	if err := strike(tx, e, PendingFailed); err != nil || policy == nil {
+		return err
+	}
+	c, err := casecore.Cases.Get(tx, e.Case)
+	if err != nil {
+		return unlessGone(err)
+	}
+	plan := policy.Plan(e)
+	if e.Kind == casecore.Answered {
+		plan = []Planned{{}}
+	}
+	for _, n := range plan {
+		if err := p.fail(tx, policy, e, c, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ import (
 	"casewire/casecore/lang"
 	"casewire/casecore/staff"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/notify"
 )
@@ -26,7 +25,7 @@ import (
 // desk is a planner on a real store.
 type desk struct {
 	t      *testing.T
-	st     *sqlite.Store
+	st     store.Store
 	ledger *casecore.Ledger
 	policy *notify.Policy
 	o      notify.Options
@@ -39,8 +38,8 @@ var olena = casecore.Actor{ID: "op1", Name: "Olena", Roles: []string{casecore.Ro
 // with runs a test in a bubble with its own clock, with a planner running.
 func with(t *testing.T, o notify.Options, test func(t *testing.T, d *desk)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, o)
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		d := newDesk(t, at, o)
 		d.start()
 		test(t, d)
 		d.stop()
@@ -50,7 +49,7 @@ func with(t *testing.T, o notify.Options, test func(t *testing.T, d *desk)) {
 	})
 }
 
-func newDesk(t *testing.T, o notify.Options) *desk {
+func newDesk(t *testing.T, at *tempstore.Place, o notify.Options) *desk {
 	t.Helper()
 	f, err := flow.Compile(flow.Spec{
 		Initial: "new", Taken: "repair", Reopen: "again",
@@ -84,11 +83,7 @@ func newDesk(t *testing.T, o notify.Options) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{},
-		slices.Concat(casecore.Collections(), staff.Collections(), notify.Collections())...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := at.Open(t, slices.Concat(casecore.Collections(), staff.Collections(), notify.Collections())...)
 	o.Poll = 10 * time.Second
 	return &desk{t: t, st: st, policy: policy, o: o, ledger: &casecore.Ledger{Flow: func() *flow.Flow { return f }, Now: time.Now}}
 }
@@ -358,24 +353,29 @@ func TestPreferredIdentity(t *testing.T) {
 	}
 }
 
-// N5: a customer who cannot be written to is skipped, not failed, and the case
-// says so.
+// N5: a customer who cannot be written to is skipped, not failed, and the case says so.
+// That they stood at the desk when it was entered they know without a receipt.
 func TestNobodyToWriteTo(t *testing.T) {
 	with(t, notify.Options{}, func(t *testing.T, d *desk) {
 		c := d.openCase(func(dr *casecore.Draft, _ *casecore.Message, _ *casecore.Customer) {
 			dr.Channel, dr.To = "desk:walk_in", channels.Address{Kind: channels.Desk, Handle: "entry-1"}
 		})
 		d.want(c)
+		if s := d.box.Stats(); s.Events != 1 || s.Skipped != 0 {
+			t.Errorf("a receipt is missed: %+v", s)
+		}
+		d.move(c, "ready")
+		d.want(c)
 		err := d.st.View(t.Context(), func(tx store.Tx) error {
-			n, err := notify.Notices.Find(tx, "case", store.Join(c.ID, "opened", store.TimeKey(time.Now())))
+			n, err := notify.Notices.Find(tx, "case", store.Join(c.ID, "ready", store.TimeKey(time.Now())))
 			if err != nil {
 				return err
 			}
 			if n.State != notify.Skipped || n.Reason != notify.NoAddress {
 				t.Errorf("notice %+v", n)
 			}
-			e, err := casecore.Events.Find(tx, "case", store.Join(c.ID, store.NumberKey(2)))
-			if err == nil && (e.Kind != casecore.Undelivered || e.To != notify.NoAddress || e.Template != "opened") {
+			e, err := casecore.Events.Find(tx, "case", store.Join(c.ID, store.NumberKey(3)))
+			if err == nil && (e.Kind != casecore.Undelivered || e.To != notify.NoAddress || e.Template != "ready") {
 				t.Errorf("event %+v", e)
 			}
 			return err
@@ -449,8 +449,8 @@ func TestPlannerStartsWhereTheLastOneDied(t *testing.T) {
 			panic("killed")
 		}
 	}
-	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, notify.Options{Check: check})
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		d := newDesk(t, at, notify.Options{Check: check})
 		dying.Store(true)
 		c := d.openCase()
 		func() {

@@ -54,6 +54,32 @@ func (r Reach) Next(tx store.Tx, c *casecore.Case, event, template string) (chan
 	return "", channels.Address{}, nil
 }
 
+// First returns where a case's customer can be told, whatever was tried: at the
+// address that they prefer, else at the first that is not shut and that a channel
+// serves. An empty handle says that there is none; closed, that there is one which must
+// not be written to.
+func (r Reach) First(tx store.Tx, c *casecore.Case) (channel string, to channels.Address, closed bool, err error) {
+	who, err := customer(tx, c)
+	if err != nil {
+		return "", channels.Address{}, false, err
+	}
+	list, err := casecore.Addresses(tx, c.Customer)
+	if err != nil {
+		return "", channels.Address{}, false, err
+	}
+	for _, i := range r.sorted(list) {
+		on, ok := r.channel(c, i.Address)
+		switch {
+		case !ok || !casecore.Writable(i.Address.Kind):
+		case i.Shut != nil:
+			closed = true
+		case to.Handle == "" || i.Address.Key() == who.Preferred:
+			channel, to = on, i.Address
+		}
+	}
+	return channel, to, closed, nil
+}
+
 // sorted puts addresses into the order in which their kinds are tried.
 func (r Reach) sorted(list []*casecore.Identity) []*casecore.Identity {
 	if r.Order == nil {
@@ -101,12 +127,14 @@ func shut(tx store.Tx, a channels.Address) (*casecore.Shut, error) {
 }
 
 // Enlist hands a notice to the outbox. Behind an unfinished one of its lane it
-// waits.
+// waits. That one is written, too: what the caller has read of it is old then.
 func Enlist(tx store.Tx, n *Notice) error {
 	head, err := Notices.First(tx, store.Range{Index: "lane", Prefix: n.Lane()})
 	switch {
 	case err == nil && n.After(head):
-		n.WaitBehind(n.Created)
+		if err := n.WaitBehind(tx, head, n.Created); err != nil {
+			return err
+		}
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
 	}

@@ -27,7 +27,7 @@ type Recipient struct {
 	// Role is that of operators: each who has a mail address for notices is told.
 	Role string `yaml:"role" json:"role,omitempty"`
 	// Attribute is that of the case in which a contact person's mail address or
-	// telephone number is; a case without one tells nobody.
+	// telephone number is; a case without it tells nobody.
 	Attribute string `yaml:"attribute" json:"attribute,omitempty"`
 }
 
@@ -115,9 +115,12 @@ func (c *compiler) address(at string, to channels.Address) {
 	}
 }
 
+// maxMail is how long an address of mail may be, in bytes (RFC 5321).
+const maxMail = 254
+
 func isMail(s string) bool {
 	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s
+	return err == nil && a.Address == s && len(s) <= maxMail
 }
 
 // aside says that the notice is for somebody else than the customer.
@@ -137,6 +140,25 @@ func (n Planned) whom() string {
 	return ""
 }
 
+// one is whom the notice of one recipient is for; empty: the customer.
+func (n Planned) one() string {
+	if !n.aside() {
+		return ""
+	}
+	return n.To.Key()
+}
+
+// label tells the notice from others of the same event.
+func (n Planned) label() string { return store.Join(n.name(), n.whom(), n.one()) }
+
+// whom is Planned.one of the plan that the notice came of.
+func (n *Notice) whom() string {
+	if !n.Aside {
+		return ""
+	}
+	return n.To.Key()
+}
+
 // sleeper is by whose clock the hours are quiet: the customer's own, or the
 // centre's.
 func (n Planned) sleeper(who *casecore.Customer) *casecore.Customer {
@@ -147,11 +169,16 @@ func (n Planned) sleeper(who *casecore.Customer) *casecore.Customer {
 }
 
 // spread makes of a plan one for each of those whom it means, with their address. A
-// plan that means nobody stays one, without. Of a role they are those who may know
+// plan for a contact person whom the case does not have is none; another one that
+// means nobody stays one, without an address. Of a role they are those who may know
 // that there is such a case.
 func spread(tx store.Tx, c *casecore.Case, n Planned) ([]Planned, error) {
 	if n.Attribute != "" {
-		n.To = addressIn(c.Attributes[n.Attribute])
+		contact := strings.TrimSpace(c.Attributes[n.Attribute])
+		if contact == "" {
+			return nil, nil
+		}
+		n.To = addressIn(contact)
 	}
 	if n.Role == "" {
 		return []Planned{n}, nil

@@ -124,7 +124,12 @@ func (p *Planner) remind(ctx context.Context) time.Duration {
 	}
 	// One of them is at fault, or the store is.
 	for _, id := range due {
-		if err := p.planReminders(ctx, []string{id}); err != nil && !p.putOff(ctx, id, err) {
+		err := p.planReminders(ctx, []string{id})
+		if err != nil && !isFault(err) {
+			p.o.Log.Warn("plan reminders", "reminder", id, "err", err)
+			return p.o.Poll
+		}
+		if err != nil && !p.putOff(ctx, id, err) {
 			return p.o.Poll
 		}
 	}
@@ -155,21 +160,14 @@ func (p *Planner) dueReminders(ctx context.Context) (due []string, next time.Dur
 // planReminders plans these in one transaction.
 func (p *Planner) planReminders(ctx context.Context, ids []string) error {
 	policy := p.policy()
-	var t tally
-	err := p.store.Update(ctx, func(tx store.Tx) error {
-		t = tally{}
+	return p.try(ctx, func(tx store.Tx, t *tally) error {
 		for _, id := range ids {
-			if err := p.reminder(tx, policy, id, &t); err != nil {
+			if err := p.reminder(tx, policy, id, t); err != nil {
 				return fmt.Errorf("reminder %s: %w", id, err)
 			}
 		}
-		p.o.Check("planner.before-commit")
 		return nil
 	})
-	if err == nil {
-		p.count(t)
-	}
-	return err
 }
 
 // reminder tells one case's customer once more, unless it is night there, and sets
@@ -284,26 +282,55 @@ func passOver(tx store.Tx, now time.Time) (int, error) {
 const putOffBy = time.Hour
 
 // putOff sets a reminder that cannot be planned to a later time, and gives it up
-// when that happens again and again. That the store takes this write shows that the
-// failure is the reminder's own.
+// when that happens again and again: then the case says so.
 func (p *Planner) putOff(ctx context.Context, id string, cause error) bool {
 	var r *reminder
-	err := p.store.Update(ctx, func(tx store.Tx) (err error) {
-		if r, err = reminders.Get(tx, id); err != nil {
-			return err
-		}
-		if r.Failed++; r.Failed >= patience {
-			return reminders.Delete(tx, r)
-		}
-		r.Due = p.ledger.Now().Add(putOffBy)
-		return reminders.Put(tx, r)
-	})
+	policy := p.policy()
+	put := func(say bool) error {
+		return p.try(ctx, func(tx store.Tx, _ *tally) (err error) {
+			if r, err = reminders.Get(tx, id); err != nil {
+				return err
+			}
+			if r.Failed++; r.Failed < patience {
+				r.Due = p.ledger.Now().Add(putOffBy)
+				return reminders.Put(tx, r)
+			}
+			if err := reminders.Delete(tx, r); err != nil || !say {
+				return err
+			}
+			return p.dropped(tx, policy, r)
+		})
+	}
+	err := put(true)
+	if isFault(err) { // not even that can be said
+		err = put(false)
+	}
 	if err != nil {
 		p.o.Log.Error("put off reminder", "reminder", id, "err", errors.Join(cause, err))
 		return false
 	}
 	p.o.Log.Error("reminder cannot be planned", "reminder", id, "times", r.Failed, "given_up", r.Failed >= patience, "err", cause)
 	return true
+}
+
+// dropped says on the case that somebody was not reminded.
+func (p *Planner) dropped(tx store.Tx, policy *Policy, r *reminder) (err error) {
+	defer caught(&err)
+	plan := Planned{Template: r.Template, Reminder: r.Number}
+	if r.Late != "" {
+		on, _ := policy.late(r)
+		plan = on.plan()
+		plan.Template, plan.Late = r.Template, r.Late
+	}
+	e, err := casecore.Events.Get(tx, r.Event)
+	if err != nil {
+		return unlessGone(err)
+	}
+	c, err := casecore.Cases.Get(tx, r.Case)
+	if err != nil {
+		return unlessGone(err)
+	}
+	return p.fail(tx, policy, e, c, plan)
 }
 
 // reminder returns what the policy says of reminding of a status with a template.

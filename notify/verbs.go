@@ -50,7 +50,7 @@ func (r Reach) Again(tx store.Tx, l *casecore.Ledger, by casecore.Actor, id stri
 	}
 	next := &Notice{ // a reminder that somebody sends is none: it goes out whatever the status
 		Meta: store.Meta{ID: NoticeID(n.Event, to.Key(), n.Name()+"|"+n.ID)}, Event: n.Event, Case: n.Case, CaseNumber: n.CaseNumber,
-		Aside: n.Aside, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to, State: Pending, NextAt: l.Now(), Created: l.Now(),
+		Aside: n.Aside, Message: m.ID, Seq: m.Seq, Template: n.Template, Channel: channel, To: to, State: Pending, NextAt: l.Now(), Created: l.Now(), Now: true,
 	}
 	return next, Enlist(tx, next)
 }
@@ -114,8 +114,10 @@ func (n *Notice) handle(tx store.Tx, by casecore.Actor, now time.Time) error {
 // Undelivered says that the notice did not arrive, will not, and nobody has seen
 // to it yet. What was taken back by intent is no such thing.
 func (n *Notice) Undelivered() bool {
-	if !n.HandledAt.IsZero() {
-		return false
-	}
-	return n.State == Dead || n.State == Skipped && n.Reason != TakenBack && n.Reason != Cancelled && n.Reason != Left
+	return n.HandledAt.IsZero() && n.Missed()
+}
+
+// Missed says that somebody was to be told and was not, whoever has seen to it since.
+func (n *Notice) Missed() bool {
+	return n.State == Dead || n.State == Skipped && !n.withdrawn()
 }

@@ -1,10 +1,15 @@
 package notify_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/flow"
+	"casewire/casecore/lang"
 	"casewire/casecore/store"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/notify"
 )
@@ -88,4 +93,39 @@ func TestRemovedChannel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A held notice gets the new link to the customer's page, when the old ones end.
+func TestHeldNoticeHasTheLinkOfNow(t *testing.T) {
+	link := func(c *casecore.Case) string { return fmt.Sprint("https://x/", c.Page) }
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		d := newDesk(t, at, notify.Options{Link: link})
+		var err error
+		d.policy, err = notify.Compile(notify.Spec{
+			Templates: []notify.Template{{ID: "ready", Text: lang.Text{"en": "{{link|none}}"}}, {ID: "back", Text: lang.Text{"en": "Back."}}},
+			Delivery:  notify.Manner{Hold: flow.Duration(time.Hour)},
+		}, notify.CompileOptions{Flow: d.ledger.Flow(), Lang: "en"})
+		d.must(err)
+		d.start()
+		c := d.openCase()
+		d.move(c, "ready")
+		was := d.notices(notify.Held)
+		time.Sleep(time.Minute)
+		d.update(func(tx store.Tx) error { _, err := d.ledger.RenewPage(tx, olena, c.ID); return err })
+		is := d.notices(notify.Held)
+		if len(was) != 1 || len(is) != 1 || was[0].ID != is[0].ID || !was[0].NextAt.Equal(is[0].NextAt) {
+			t.Fatalf("held: %+v, then %+v", was, is)
+		}
+		for n, want := range map[*notify.Notice]string{was[0]: "https://x/0", is[0]: "https://x/1"} {
+			d.must(d.st.View(t.Context(), func(tx store.Tx) error {
+				m, err := casecore.Messages.Get(tx, n.Message)
+				if err == nil && m.Body.Text != want {
+					t.Errorf("the notice says %q, want %q", m.Body.Text, want)
+				}
+				return err
+			}))
+		}
+		d.stop()
+		d.must(d.st.Close())
+	})
 }

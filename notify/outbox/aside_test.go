@@ -214,3 +214,50 @@ func TestTheHouseIsNoLoop(t *testing.T) {
 		}
 	})
 }
+
+// A busy morning is no loop: the manager hears of every new case.
+func TestTheHouseHearsOfEveryCase(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		h.tellsBoss(notify.Manner{})
+		d := h.door(mail)
+		h.door(text)
+		_, stop := h.start(outbox.Options{Reach: reach})
+		defer stop()
+		for i := range 12 {
+			h.openCase(text, channels.SMS, fmt.Sprint("+38044", i), false)
+			time.Sleep(30 * time.Second)
+		}
+		synctest.Wait()
+		if got := d.texts(); len(got) != 12 {
+			t.Errorf("the manager was told of %d new cases, want 12", len(got))
+		}
+	})
+}
+
+// What was taken back before it went out is not what somebody had lately.
+func TestEverySoOftenCountsWhatWasSent(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		h.spec.Events = append(h.spec.Events, notify.OnEvent{
+			Event: "status", Status: "ready", Template: "opened", Every: flow.Duration(24 * time.Hour), To: &notify.Recipient{Email: boss.Handle},
+		})
+		h.deliver(notify.Manner{Hold: flow.Duration(hold)})
+		d := h.door(mail)
+		h.door(text)
+		_, stop := h.start(outbox.Options{Reach: reach})
+		defer stop()
+		c := h.openCase(text, channels.SMS, "+380", true)
+		h.move(c, "ready")
+		time.Sleep(10 * time.Second)
+		h.move(c, "repair") // a slip
+		for range 2 {
+			time.Sleep(10 * time.Minute)
+			h.move(c, "ready")
+			time.Sleep(10 * time.Minute)
+			h.move(c, "repair")
+		}
+		synctest.Wait()
+		if got := d.texts(); len(got) != 1 {
+			t.Errorf("the manager was told %q, want it once", got)
+		}
+	})
+}

@@ -68,6 +68,17 @@ type result struct {
 	cut     bool // by the stop
 }
 
+// resolve takes back the doubt that came with the lease, as far as the end of the try
+// is known: then the provider has the message, or this try left it as it was before.
+func (r *result) resolve(n *notify.Notice) {
+	switch {
+	case r.err == nil:
+		n.Doubt = time.Time{}
+	case r.err.Reason != channels.Unsure:
+		n.Doubt = r.job.out.Doubt
+	}
+}
+
 // errCut is why sends are cancelled.
 var errCut = errors.New("cut short by the stop")
 

@@ -37,11 +37,21 @@ func (g *gate) open(now time.Time, workers int) int {
 	return workers
 }
 
+// works takes in that the channel works. What began before the provider asked for a
+// pause does not end it.
+func (g *gate) works(now time.Time) {
+	if g.reason == channels.Throttled && now.Before(g.until) {
+		g.failed, g.pauses = 0, 0
+		return
+	}
+	*g = gate{}
+}
+
 // note takes in how a send ended. A refusal of the message itself shows that the
 // channel works.
 func (g *gate) note(now time.Time, e *channels.SendError) {
 	if e == nil {
-		*g = gate{}
+		g.works(now)
 		return
 	}
 	switch e.Reason {
@@ -56,14 +66,14 @@ func (g *gate) note(now time.Time, e *channels.SendError) {
 		g.backOff(now, missetFirst, missetMost, e)
 	case channels.Unreachable, channels.Unsure:
 		if e.Recipient {
-			*g = gate{}
+			g.works(now)
 			return
 		}
 		if g.failed++; g.failed >= failures {
 			g.backOff(now, pauseFirst, pauseMost, e)
 		}
 	default:
-		*g = gate{}
+		g.works(now)
 	}
 }
 

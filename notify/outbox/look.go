@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"casewire/casecore/store"
@@ -91,19 +92,27 @@ func (c *clerk) lookAtLeases(tx store.Tx, now time.Time, l *look) error {
 	if c.stopping {
 		return nil
 	}
-	for n, err := range notify.Notices.Scan(tx, store.Range{Index: "lease"}) {
+	for n, err := range c.leasedByOthers(tx) {
 		if err != nil {
 			return err
 		}
-		if c.jobs[leaseOf(n)] == nil {
-			l.others = append(l.others, n)
-		}
+		l.others = append(l.others, n)
 	}
 	n, err := notify.Notices.First(tx, store.Range{Index: "await"})
 	if err == nil {
 		l.by(n.AwaitUntil, now)
 	}
 	return ignore(err)
+}
+
+// leasedByOthers yields the notices that are leased and not in our hands; an error
+// ends it. Our own are not decoded: they are looked at in every round.
+func (c *clerk) leasedByOthers(tx store.Tx) iter.Seq2[*notify.Notice, error] {
+	ours := make(map[string]bool, len(c.jobs))
+	for l := range c.jobs {
+		ours[l.notice] = true
+	}
+	return notify.Notices.ScanSome(tx, store.Range{Index: "lease"}, func(id string) bool { return !ours[id] })
 }
 
 // lookAtChannels finds notices that are due on channels with workers free, and

@@ -17,8 +17,8 @@ type failure struct {
 	known  bool // the address is shut already: this is no later word on it
 }
 
-// giveUp ends a notice that has not arrived and will not: the case says so, an
-// address that is no good is shut, and the message goes to the customer's next
+// giveUp ends a notice that has not arrived and will not: the case says so, a
+// customer's address that is no good is shut, and the message goes to the customer's next
 // address, if they have one. Whoever calls has put the notice.
 func (o *Outbox) giveUp(tx store.Tx, n *notify.Notice, f failure) error {
 	m, err := casecore.Messages.Get(tx, n.Message) // whole: the event is a seal of what it said
@@ -31,7 +31,7 @@ func (o *Outbox) giveUp(tx store.Tx, n *notify.Notice, f failure) error {
 	if err != nil {
 		return ignore(err)
 	}
-	if !f.known && (f.means == channels.BadAddress || f.means == channels.Blocked) {
+	if !f.known && !n.Aside && (f.means == channels.BadAddress || f.means == channels.Blocked) {
 		if err := o.shut(tx, n, f); err != nil {
 			return err
 		}
@@ -69,6 +69,9 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	if n.Onward || n.Aside {
 		return nil
 	}
+	if gone, err := notify.Outdated(tx, n); err != nil || gone {
+		return ignore(err)
+	}
 	m, err := casecore.Messages.Get(tx, n.Message)
 	if err != nil {
 		return ignore(err)
@@ -92,11 +95,20 @@ func (o *Outbox) onward(tx store.Tx, n *notify.Notice, f failure) error {
 	if err := notify.Notices.Put(tx, n); err != nil {
 		return err
 	}
-	return notify.Enlist(tx, &notify.Notice{
+	next := &notify.Notice{
 		Meta: store.Meta{ID: notify.NoticeID(n.Event, to.Key(), n.Name())}, Event: n.Event, Case: n.Case,
 		CaseNumber: n.CaseNumber, Message: m.ID, Seq: m.Seq, Template: n.Template, Reminder: n.Reminder, Late: n.Late, Channel: channel, To: to,
-		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(), Since: n.Since,
-	})
+		State: notify.Pending, NextAt: o.o.Now(), Created: o.o.Now(), Since: n.Since, Now: n.Now,
+	}
+	at, err := o.o.Awake(tx, next, next.NextAt)
+	if err != nil {
+		return err
+	}
+	if at.After(next.NextAt) {
+		next.State, next.NextAt = notify.Held, at
+		return notify.Notices.Put(tx, next)
+	}
+	return notify.Enlist(tx, next)
 }
 
 // call has somebody call the customer, whom no message reaches; not for a receipt,

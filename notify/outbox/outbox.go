@@ -43,6 +43,9 @@ type Options struct {
 	// Receipt is how long a receipt is awaited on channels that give any, before
 	// an automatic message goes to the next address as well; nil or 0: for ever.
 	Receipt func() time.Duration
+	// Awake is when a notice that is to go out at may do so, for the quiet hours of
+	// whom it is for; nil: at once.
+	Awake func(tx store.Tx, n *notify.Notice, at time.Time) (time.Time, error)
 	// Alone says that no other process sends from this store, so that leases of
 	// an earlier one are over at once.
 	Alone bool
@@ -80,6 +83,9 @@ func (o *Options) defaults(l *casecore.Ledger) {
 	}
 	if o.Receipt == nil {
 		o.Receipt = func() time.Duration { return 0 }
+	}
+	if o.Awake == nil {
+		o.Awake = func(_ store.Tx, _ *notify.Notice, at time.Time) (time.Time, error) { return at, nil }
 	}
 	if o.Came == nil {
 		o.Came = func(_, _ notify.Notice) {}

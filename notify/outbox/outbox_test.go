@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/notify"
 	"casewire/notify/outbox"
@@ -28,8 +29,8 @@ const (
 // room runs a test in a bubble with its own clock, with the post room open.
 func room(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		h := newHouseAt(t, at)
 		defer h.close()
 		test(t, h)
 	})

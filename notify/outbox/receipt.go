@@ -66,6 +66,27 @@ func find(tx store.Tx, r channels.Receipt) (*notify.Notice, error) {
 	return notify.Notices.Find(tx, "provider", notify.ProviderKey(r.Channel, r.ProviderID))
 }
 
+// Ours returns the Outbound.ID of the message that a channel's provider names so, or
+// channels.ErrNotFound (channels.Env.Ours).
+func (o *Outbox) Ours(ctx context.Context, channel, providerID string) (string, error) {
+	var id string
+	err := o.store.View(ctx, func(tx store.Tx) error {
+		n, err := notify.Notices.Find(tx, "provider", notify.ProviderKey(channel, providerID))
+		if isNotFound(err) {
+			return channels.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		id = n.Message
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("whose message it is on %s: %w", channel, err)
+	}
+	return id, nil
+}
+
 // receipt takes a provider's word over into the notice and its message.
 func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (changed, dead bool, err error) {
 	if !channels.Later(n.Receipt, r.State) {

@@ -103,8 +103,9 @@ func (t *turn) again(n *notify.Notice, s notify.State, e *channels.SendError) ve
 func (t *turn) settle(n *notify.Notice, v verdict) error {
 	a := casecore.Attempt{No: n.Tries, Channel: n.Channel, At: t.now, State: shown(v), NextAt: v.next, Code: v.receipt.Code}
 	n.State, n.Stuck, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
+	n.NotBefore = time.Time{}
 	if !v.place.IsZero() {
-		n.NextAt = v.place
+		n.NextAt, n.NotBefore = v.place, v.next
 	}
 	if id := v.receipt.ProviderID; id != "" {
 		n.ProviderID, a.ProviderID = id, id
@@ -160,6 +161,7 @@ func (t *turn) bury(n *notify.Notice, f failure) error {
 	if err := t.giveUp(t.tx, n, f); err != nil {
 		return err
 	}
+	t.called[n.Case] = true // it may go on behind another one of its case
 	return t.callUp(n)
 }
 

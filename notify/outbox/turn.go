@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -22,7 +23,7 @@ type turn struct {
 	renewed     []*job
 	lost        []*job // whose lease is another worker's now
 	leased      []*job
-	called      map[string]bool // notices that were called up, by id
+	called      map[string]bool // notices that were written beside another, and cases of which one was given up, by id
 	quarantined []string
 	count       tally
 	log         []func() // said after the commit
@@ -117,6 +118,7 @@ func (t *turn) record() error {
 			t.say(func() { t.o.Log.Warn("late result dropped", "notice", leased.ID, "token", leased.Token) })
 			continue
 		}
+		r.resolve(n)
 		if err := t.settle(n, t.judge(n, r)); err != nil {
 			return blame(n, err)
 		}
@@ -160,17 +162,21 @@ func (t *turn) say(what func()) { t.log = append(t.log, what) }
 // not known.
 func (t *turn) rescue() error {
 	var lost []*notify.Notice
-	for n, err := range notify.Notices.Scan(t.tx, store.Range{Index: "lease"}) {
+	for n, err := range t.leasedByOthers(t.tx) {
 		if err != nil {
 			return err
 		}
-		if t.jobs[leaseOf(n)] == nil && t.silent(n, t.now) {
+		if t.silent(n, t.now) {
 			if lost = append(lost, n); len(lost) == page {
 				break
 			}
 		}
 	}
-	for _, n := range lost {
+	for _, old := range lost {
+		n, err := notify.Notices.Get(t.tx, old.ID) // one before it may have sent on behind it
+		if err != nil {
+			return err
+		}
 		t.count.rescued++
 		v := t.unsure(n, &channels.SendError{Reason: channels.Unsure, Err: errors.New("the sender stopped before it heard the answer")})
 		if n.Attempts == 1 && v.state == notify.Uncertain && !v.held {
@@ -216,7 +222,7 @@ func (t *turn) leaseOn(channel string, door channels.Channel, free int) error {
 			return err
 		}
 		for _, n := range due {
-			if t.called[n.ID] {
+			if t.called[n.ID] || t.called[n.Case] {
 				continue // what was read of it is old; it is read again
 			}
 			j, err := t.take(n, door)
@@ -252,6 +258,10 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	if n.Stuck {
 		return nil, t.bury(n, failure{reason: string(channels.Unsure)})
 	}
+	if t.now.Before(n.NotBefore) {
+		n.NextAt = n.NotBefore
+		return nil, notify.Notices.Put(t.tx, n)
+	}
 	if gone, err := t.outdated(n); err != nil || gone {
 		return nil, err
 	}
@@ -273,6 +283,14 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	} else if s != nil {
 		return nil, t.refuse(n, s)
 	}
+	if asleep, err := t.asleep(n); err != nil || asleep {
+		return nil, err
+	}
+	doubt := n.Doubt
+	if doubt.IsZero() && n.State == notify.Uncertain {
+		doubt = n.Created // left by a version that did not note it
+	}
+	n.Doubt = cmp.Or(doubt, t.now)
 	n.State, n.Behind, n.LeaseUntil, n.NextAt = notify.Sending, false, t.now.Add(t.o.Lease), time.Time{}
 	n.Token++
 	n.Attempts++
@@ -302,7 +320,7 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 	}
 	return &job{notice: n, door: door, leased: t.now, renewed: t.now, out: channels.Outbound{
 		ID: m.ID, Channel: n.Channel, To: n.To, Answers: answers, Case: n.CaseNumber, Subject: subject,
-		Auto: m.Auto, Status: m.Status, Body: m.Body,
+		Auto: m.Auto, Status: m.Status, Body: m.Body, Doubt: doubt,
 	}}, nil
 }
 
@@ -343,6 +361,24 @@ func (t *turn) outdated(n *notify.Notice) (bool, error) {
 	return true, t.callUp(n)
 }
 
+// asleep holds a notice whose time has come in quiet hours, after tries that failed
+// or behind others. It holds up nothing meanwhile. What the provider may have is for
+// the ladder.
+func (t *turn) asleep(n *notify.Notice) (bool, error) {
+	if n.State == notify.Uncertain || !n.Doubt.IsZero() {
+		return false, nil
+	}
+	at, err := t.o.Awake(t.tx, n, t.now)
+	if err != nil || !at.After(t.now) {
+		return false, err
+	}
+	n.State, n.Behind, n.NextAt = notify.Held, false, at
+	if err := notify.Notices.Put(t.tx, n); err != nil {
+		return false, err
+	}
+	return true, t.callUp(n)
+}
+
 // isFirst says that the notice's lane has nothing before it.
 func (t *turn) isFirst(n *notify.Notice) (bool, error) {
 	for d, err := range t.tx.Scan(notify.Notices.Coll(), store.Range{Index: "lane", Prefix: n.Lane(), Limit: 1}) {
@@ -357,7 +393,10 @@ func (t *turn) wait(n *notify.Notice) error {
 	if err != nil {
 		return err
 	}
-	n.WaitBehind(t.now)
+	if err := n.WaitBehind(t.tx, first, t.now); err != nil {
+		return err
+	}
+	t.called[first.ID] = true
 	n.NextAt = later(n.NextAt, first.NextAt)
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return err

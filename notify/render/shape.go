@@ -46,7 +46,7 @@ func (x *variable) shaped(shape string, l *locale) (*variable, *Error) {
 		out.of = func(v *Values, _ *locale) string { return positive(x.n(v)) }
 	case known:
 		out.of = func(v *Values, l *locale) string { return l.free(x.of(v, l), shape, v.Currency) }
-	case x.kind == count && strings.Contains(shape, "/"):
+	case x.kind == count && strings.ContainsAny(shape, "/#"):
 		forms := strings.Split(shape, "/")
 		blank := func(s string) bool { return strings.TrimSpace(s) == "" }
 		if n := len(formsOf(l.tag)); len(forms) != n || slices.ContainsFunc(forms, blank) {
@@ -63,12 +63,14 @@ func (x *variable) shaped(shape string, l *locale) (*variable, *Error) {
 			return strings.ReplaceAll(strings.TrimSpace(l.choose(x.n(v), forms)), "#", number(x.n(v)))
 		}
 	default:
-		mend := "write one of " + strings.Join(shapes[x.kind], ", ")
+		list := strings.Join(shapes[x.kind], ", ")
+		mend := "write one of " + list
 		if x.kind == count {
 			mend += ", or the words for " + l.formNames() + ": " + exampleForms(l)
+			list += ", " + exampleForms(l)
 		}
 		e := &Error{Msg: fmt.Sprintf("%s is not written as %q", x.name, short(shape)), Mend: mend}
-		e.as("shape", "name", x.name, "shape", short(shape), "list", strings.Join(shapes[x.kind], ", "))
+		e.as("shape", "name", x.name, "shape", short(shape), "list", list)
 		return nil, e
 	}
 	return &out, nil

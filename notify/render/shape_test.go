@@ -79,6 +79,7 @@ func TestShapesThatThereAreNot(t *testing.T) {
 		{"en", "{{days:weeks|x}}", `days is not written as "weeks"; write one of number, or the words for 1, 2: # day/# days`},
 		{"ru", "{{days:# день/# дней|x}}", "2 forms, and the language counts in 3; write one each for 1, 2, 5, such as {{days:# день/# дня/# дней}}"},
 		{"en", "{{days:# day/ |x}}", "1 forms, and the language counts in 2"},
+		{"en", "{{days:# day|x}}", "1 forms, and the language counts in 2; write one each for 1, 2, such as {{days:# day/# days}}"},
 		{"en", "{{attr.price:gold|x}}", `attr.price is not written as "gold"; write one of money, number, date, short, day`},
 		{"en", "{{days}}", "days may be empty"},
 		{"en", "{{opned:short}}", `no variable "opned"; did you mean {{opened}}?`},
