@@ -6,14 +6,12 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"casewire/casecore"
 	"casewire/casecore/staff"
-	"casewire/casecore/store/sqlite"
 	"casewire/routing/access"
 )
 
@@ -21,15 +19,7 @@ const password = "correct horse battery"
 
 func directory(t *testing.T) *staff.Directory {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, staff.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, staff.Collections()...)
 	d := staff.New(st, staff.Options{})
 	if _, err := d.Create(t.Context(), staff.Operator{Login: "olena", Name: "Olena", Roles: []string{casecore.RoleOperator}}, password); err != nil {
 		t.Fatal(err)

@@ -105,6 +105,27 @@ func TestFlowRefusalsSayWhy(t *testing.T) {
 	}
 }
 
+// A refusal says what is so, and what to do instead, in plain words.
+func TestRefusalsAreMendable(t *testing.T) {
+	h := newHouse(t)
+	c := h.held("phones", "anna")
+	at := v1 + "/cases/" + c.CaseNumber()
+	p := h.as("anna", "POST", at+"/status", m{"from": "checked", "to": "issued"}).problem(412, "stale")
+	if p.In != c.Status || !strings.Contains(p.Detail, fmt.Sprintf("is in %q, not in %q", c.Status, "checked")) {
+		t.Errorf("412 does not say in which status it is: %+v", p)
+	}
+	p = h.as("anna", "POST", at+"/status", m{"to": "issued", "claim_no": 1}).problem(422, "not_next")
+	if !strings.Contains(p.Detail, "from here: ") {
+		t.Errorf("not_next does not say what does: %q", p.Detail)
+	}
+	for path, want := range map[string]string{"/reports/notices?from=yesterday": "must be an RFC 3339 date", "/notices?state=lost": "must be one of "} {
+		p = h.as("admin", "GET", v1+path, nil).problem(422, "invalid")
+		if len(p.Errors) != 1 || !strings.HasPrefix(p.Errors[0].Detail, want) {
+			t.Errorf("%s: %+v, want %q", path, p.Errors, want)
+		}
+	}
+}
+
 func TestRepeatsChangeNothing(t *testing.T) {
 	h := newHouse(t)
 	c := h.held("phones", "anna")

@@ -27,7 +27,7 @@ type Case struct {
 	CustomerID  string            `json:"customer_id"`
 	Channel     string            `json:"channel" doc:"Id of the channel it is answered on."`
 	ChannelKind string            `json:"channel_kind"`
-	Lang        string            `json:"lang" doc:"The customer's language."`
+	Lang        string            `json:"lang" doc:"The language that the customer wrote in. One that they chose wins over it: see lang_set of the customer."`
 	ReceivedAt  time.Time         `json:"received_at"`
 	UpdatedAt   time.Time         `json:"updated_at"`
 	StatusAt    time.Time         `json:"status_at" doc:"Since when it has this status."`
@@ -81,6 +81,7 @@ type Move struct {
 	Name     lang.Text     `json:"name"`
 	Category flow.Category `json:"category"`
 	Missing  []string      `json:"missing" doc:"Attributes to fill in first."`
+	Back     bool          `json:"takes_back,omitempty" doc:"It takes back the status that was just set, of which nobody has been told. It comes first, whatever the policy has follow."`
 }
 
 // Message is one text of a conversation, or a note beside it.
@@ -197,7 +198,7 @@ func traceOf(t casecore.Trace) Trace {
 func detailOf(v *desk.View) CaseDetail {
 	out := CaseDetail{Case: caseOf(v.Case), Customer: customerOf(v.Customer, v.Identities), MayWork: v.MayWork, MayClaim: v.MayClaim, Moves: []Move{}}
 	for _, m := range v.Moves {
-		out.Moves = append(out.Moves, Move{Status: m.Status.ID, Name: m.Status.Name, Category: m.Status.Category, Missing: some(m.Missing)})
+		out.Moves = append(out.Moves, Move{Status: m.Status.ID, Name: m.Status.Name, Category: m.Status.Category, Missing: some(m.Missing), Back: m.Back})
 	}
 	return out
 }

@@ -35,7 +35,7 @@ type Resend struct {
 type (
 	noticesInput struct {
 		Paged
-		Case  string `query:"case" maxLength:"40" doc:"All of this case, in the order of its events."`
+		Case  string `query:"case" maxLength:"40" doc:"All of this case, in the order they were planned."`
 		State string `query:"state" enum:"held,pending,sending,retry,uncertain,sent,delivered,read,dead,skipped" doc:"All in this state, oldest first."`
 	}
 	noticeInput struct {

@@ -23,6 +23,7 @@ type Problem struct {
 	Holder  *Person  `json:"holder,omitempty" doc:"Who holds the case."`
 	Version uint64   `json:"version,omitempty" doc:"Version of the state as it is now."`
 	ClaimNo int64    `json:"claim_no,omitempty" doc:"Claim number of the case as it is now."`
+	In      string   `json:"case_status,omitempty" doc:"Status of the case as it is now."`
 	Missing []string `json:"missing,omitempty" doc:"Attributes to fill in first."`
 	Request string   `json:"request_id,omitempty" doc:"To quote when asking for help."`
 
@@ -250,6 +251,10 @@ func inWords(msg string) string {
 		{"expected array length <= ", "too many; at most: "}, {"expected array length >= ", "too few; at least: "},
 		{"expected object with at most ", "too many entries; at most "},
 		{"unknown query parameter", "unknown parameter; leave it out"},
+		{"expected string to be RFC ", "must be an RFC "}, {"expected string to be ", "must be "}, {"expected string to match ", "must match "},
+		{"expected value to be ", "must be "}, {"expected value to ", "must "}, {"expected array items to be unique", "must not name anything twice"},
+		{"expected boolean", "must be true or false"}, {"expected string", "must be a string"}, {"expected number", "must be a number"},
+		{"expected integer", "must be an integer"}, {"expected array", "must be an array"}, {"expected object", "must be an object"},
 		{"expected ", "must be "},
 	} {
 		if rest, ok := strings.CutPrefix(msg, w.from); ok {

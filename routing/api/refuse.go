@@ -69,7 +69,7 @@ func (a *API) refuseCase(err error) *Problem {
 	}
 	if s, ok := errors.AsType[*casecore.Stale](err); ok {
 		p := problem("stale", s.Error()+"; read it again and repeat the change")
-		p.Version, p.ClaimNo = s.Now.Version, s.Now.ClaimNo
+		p.Version, p.ClaimNo, p.In = s.Now.Version, s.Now.ClaimNo, s.Now.Status
 		p.header.Set("ETag", etag(s.Now.Version))
 		if s.Now.Owner != "" {
 			p.Holder = &Person{ID: s.Now.Owner, Name: s.Now.OwnerName}

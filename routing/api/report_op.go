@@ -177,7 +177,7 @@ func (r *NoticeReport) table(group string) ([]byte, error) {
 			"to_send_p50_seconds", "to_send_p90_seconds", "to_arrive_p50_seconds", "to_arrive_p90_seconds"})
 		for _, k := range r.Kinds {
 			rows = append(rows, []string{k.Kind, number(k.Total), number(k.Waiting), number(k.Sent), number(k.Delivered), number(k.Read),
-				number(k.Dead), number(k.Skipped), decimal(k.ToSend.P50), decimal(k.ToSend.P90), decimal(k.ToArrive.P50), decimal(k.ToArrive.P90)})
+				number(k.Dead), number(k.Skipped), k.ToSend.p50(), k.ToSend.p90(), k.ToArrive.p50(), k.ToArrive.p90()})
 		}
 	}
 	var b bytes.Buffer
@@ -185,7 +185,16 @@ func (r *NoticeReport) table(group string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 3, 64) }
+func (s Seconds) p50() string { return s.cell(s.P50) }
+func (s Seconds) p90() string { return s.cell(s.P90) }
+
+// cell is a time in a table, empty when none was measured: 0 would be at once.
+func (s Seconds) cell(f float64) string {
+	if s.Count == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(f, 'f', 3, 64)
+}
 
 // harmless keeps a spreadsheet from taking a word from outside for a formula.
 func harmless(s string) string {

@@ -126,7 +126,7 @@ func (a *API) workOperations(r *registrar) {
 	register(r, guarded(operation{id: "assign-case", method: http.MethodPost, path: "/cases/{number}/assign", summary: "Give a case to an operator",
 		about: "Whether or not somebody holds it.", body: jsonBody, example: map[string]any{"operator": "olena"}}), a.assignCase)
 	register(r, step(operation{id: "move-case", method: http.MethodPost, path: "/cases/{number}/status", summary: "Give a case another status", refuses: []int{412, 428},
-		about: "The customer is told what the policy says. Needs If-Match, claim_no or from. A workshop's program names the status it comes from and sends an Idempotency-Key: however often it asks, the case moves once and the customer is told once; 412 says that it is in another status.",
+		about: "The customer is told what the policy says. Needs If-Match, claim_no or from. A workshop's program names the status it comes from and sends an Idempotency-Key: however often it asks, the case moves once and the customer is told once; 412 says that it is in another status. A status set by mistake can be taken back to the one before, whatever may follow it, while its notice is held.",
 		body:  jsonBody, example: map[string]any{"from": "in_repair", "to": "ready"}}), a.moveCase)
 	register(r, guarded(operation{id: "answer-case", method: http.MethodPost, path: "/cases/{number}/messages", summary: "Write to the customer",
 		about: "Through the channel on which they last wrote.", status: http.StatusCreated, body: jsonBody,

@@ -70,6 +70,9 @@ func New(st store.Store, l *casecore.Ledger, in *intake.Intake, o Options) (*Bot
 // that is to be taken in. Asked again about the same message it answers the same
 // and changes nothing more.
 func (b *Bot) Answer(ctx context.Context, m channels.Inbound) (*channels.Body, error) {
+	if !mayAsk(m) {
+		return nil, nil // nearly all messages: the book is not opened for them
+	}
 	t, err := b.turn(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("answer command on %s: %w", m.Channel, err)
@@ -90,6 +93,7 @@ type turn struct {
 	*Bot
 	in    channels.Inbound
 	who   *casecore.Customer // nil for a stranger
+	shut  *casecore.Shut     // why they may not be written to here
 	lang  string
 	offer []channels.Button // of the latest question that stands open
 }
@@ -100,7 +104,7 @@ const open = 24 * time.Hour
 func (b *Bot) turn(ctx context.Context, m channels.Inbound) (*turn, error) {
 	t := &turn{Bot: b, in: m, lang: m.Body.Lang}
 	err := b.store.View(ctx, func(tx store.Tx) error {
-		t.who, t.offer = nil, nil
+		t.who, t.shut, t.offer = nil, nil, nil
 		i, err := casecore.Identities.Get(tx, casecore.IdentityID(m.From))
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -108,6 +112,7 @@ func (b *Bot) turn(ctx context.Context, m channels.Inbound) (*turn, error) {
 		if err != nil {
 			return err
 		}
+		t.shut = i.Shut
 		if t.who, err = casecore.Customers.Get(tx, i.Customer); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package bot_test
 
 import (
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/bot"
@@ -34,15 +32,7 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, casecore.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, casecore.Collections()...)
 	blobs, err := dir.Open(t.TempDir(), dir.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +148,9 @@ func TestWhatIsACommand(t *testing.T) {
 		{channels.Telegram, strings.ToLower(c.CaseNumber()), "Status: Received, since 02.03.2026"},
 		{channels.Telegram, "CW-999999", "no repair of yours"},
 		{channels.Telegram, "the status of my phone?", ""},
+		{channels.Telegram, "/settings", "Welcome to Mill Street Repairs"},
 		{channels.Telegram, "/unknown", ""},
+		{channels.Telegram, "stop", ""},
 		{channels.Telegram, "2", ""},
 		{channels.Telegram, "", ""},
 		{channels.SMS, "status", "no repair of yours"},
@@ -290,7 +282,7 @@ func TestLanguage(t *testing.T) {
 	if got := h.press("42", "lang|uk"); !strings.Contains(got.Text, "українською") {
 		t.Errorf("answered %q", got.Text)
 	}
-	if h.get(c.ID).Lang != "uk" || !strings.Contains(h.command("42", "/status").Text, "Прийнято") {
+	if who, _ := h.customer(h.get(c.ID)); who.Reads(h.get(c.ID)) != "uk" || !strings.Contains(h.command("42", "/status").Text, "Прийнято") {
 		t.Error("the wish was not kept")
 	}
 	if got := h.press("42", "lang|xx"); len(got.Buttons) != 4 {

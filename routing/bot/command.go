@@ -38,12 +38,41 @@ type do func(ctx context.Context) (*channels.Body, error)
 // commands are the words that are commands when a message says nothing else,
 // lower case, without the slash that bots want.
 var commands = map[string]string{
-	"start": "start", "help": "start", "menu": "start", "меню": "start", "meni": "start",
+	"start": "start", "help": "start", "settings": "start", "stop": "stop", "menu": "start", "меню": "start", "meni": "start",
 	"status": "my", "repairs": "my", "my repairs": "my", "статус": "my", "мои ремонты": "my", "мої ремонти": "my", "moje popravke": "my", "моје поправке": "my",
 	"new": "new", "new repair": "new", "новый ремонт": "new", "новий ремонт": "new", "nova popravka": "new", "нова поправка": "new",
 	"person": "ask", "operator": "ask", "оператор": "ask",
 	"channel": "where", "where to write": "where", "канал": "where", "куда писать": "where", "куди писати": "where", "kanal": "where", "gde da pišete": "where", "канал за поруке": "where",
 	"language": "lang", "язык": "lang", "мова": "lang", "jezik": "lang", "језик": "lang",
+}
+
+// mayAsk says that a message may be meant for the bot, by its words alone.
+func mayAsk(m channels.Inbound) bool {
+	if m.Facts["start"] != "" || m.Facts["button"] != "" || number(m.Body.Text) > 0 {
+		return true
+	}
+	if _, ok := lang.ParseCaseNumber(m.Body.Text); ok {
+		return true
+	}
+	word, _ := commandWord(m.Body.Text)
+	word, _ = numbered(word)
+	return commands[word] != ""
+}
+
+// commandWord is a text as commands are written, and whether it had the slash that
+// bots want.
+func commandWord(text string) (word string, slash bool) {
+	const longest = 100 // bytes; no command is half as long
+	if text = strings.TrimSpace(text); len(text) > longest {
+		return "", false
+	}
+	text, slash = strings.CutPrefix(text, "/")
+	if slash {
+		text, _, _ = strings.Cut(text, "@") // a group's way to name the bot
+	}
+	return strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsPunct(r)
+	}), " ")), slash
 }
 
 // chosen returns what the message asks for, or nil for one that asks nothing of
@@ -58,20 +87,17 @@ func (t *turn) chosen() do {
 	if n := number(t.in.Body.Text); n > 0 && n <= len(t.offer) {
 		return t.pressed(t.offer[n-1].Data)
 	}
-	text, slash := strings.CutPrefix(strings.TrimSpace(t.in.Body.Text), "/")
-	if slash {
-		text, _, _ = strings.Cut(text, "@") // a group's way to name the bot
-	}
-	word := strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsPunct(r)
-	}), " "))
+	word, slash := commandWord(t.in.Body.Text)
 	if n, ok := lang.ParseCaseNumber(t.in.Body.Text); ok {
 		return t.one(n)
 	}
 	word, n := numbered(word)
 	name, ok := commands[word]
-	if !ok || name != "my" && !slash && !t.in.From.Kind.Buttons() {
+	switch {
+	case !ok, name != "my" && !slash && !t.in.From.Kind.Buttons():
 		return nil // a bare "new" in an SMS may be anything
+	case name == "stop" && !slash:
+		return nil // it may be about the repair
 	}
 	if n > 0 {
 		return t.nth(name, n)
@@ -118,7 +144,9 @@ func (t *turn) pressed(data string) do {
 	verb, rest, _ := strings.Cut(data, "|")
 	switch verb {
 	case "start":
-		return func(context.Context) (*channels.Body, error) { return t.menu(t.say("hello")), nil }
+		return t.hello
+	case "stop":
+		return t.stop
 	case "my":
 		return t.list
 	case "new":
@@ -279,8 +307,12 @@ func (t *turn) mine(ctx context.Context, message string) (mine bool, at whereabo
 // bind ties this chat to the customer whom the link was made for.
 func (t *turn) bind(ctx context.Context, token string) (*channels.Body, error) {
 	var c *casecore.Case
+	var who *casecore.Customer
 	err := t.store.Update(ctx, func(tx store.Tx) (err error) {
-		c, err = t.ledger.Bind(tx, by, token, t.in.From)
+		if c, err = t.ledger.Bind(tx, by, token, t.in.From); err != nil {
+			return err
+		}
+		who, err = casecore.Customers.Get(tx, c.Customer)
 		return err
 	})
 	if errors.Is(err, casecore.ErrNotTied) {
@@ -289,8 +321,8 @@ func (t *turn) bind(ctx context.Context, token string) (*channels.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Lang != "" {
-		t.lang = lang.Match(c.Lang)
+	if tag := who.Reads(c); tag != "" {
+		t.lang = lang.Match(tag)
 	}
 	out := t.say("linked", "{case}", c.CaseNumber())
 	out.Text += "\n\n" + t.line(c)

@@ -102,6 +102,26 @@ func (t *turn) named(a channels.Address) string {
 	return s
 }
 
+// stop has the customer not written to here any more.
+func (t *turn) stop(ctx context.Context) (*channels.Body, error) {
+	return t.say("stopped"), t.stand(ctx, channels.Standing{Reason: channels.Blocked, Code: casecore.StopCode})
+}
+
+// hello shows what the bot can do. To begin again takes back that one is not written
+// to here.
+func (t *turn) hello(ctx context.Context) (*channels.Body, error) {
+	out := t.menu(t.say("hello"))
+	if t.shut == nil || t.shut.Code != casecore.StopCode {
+		return out, nil
+	}
+	return out, t.stand(ctx, channels.Standing{Open: true, Code: casecore.StartCode})
+}
+
+func (t *turn) stand(ctx context.Context, s channels.Standing) error {
+	s.Channel, s.Address, s.At = t.in.Channel, t.in.From, t.o.Now()
+	return t.store.Update(ctx, func(tx store.Tx) error { return t.ledger.Stand(tx, by, s) })
+}
+
 // prefer writes a wish of the customer, with its event on their newest case.
 func (t *turn) prefer(ctx context.Context, w casecore.Wish) error {
 	return t.store.Update(ctx, func(tx store.Tx) error {

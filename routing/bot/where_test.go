@@ -54,6 +54,41 @@ func labels(b *channels.Body) (out []string) {
 	return out
 }
 
+// /stop is a wish: what the customer writes afterwards does not take it back, /start
+// does.
+func TestStopAndStart(t *testing.T) {
+	h := open(t)
+	c := h.write("42", "My phone is broken").Case
+	shut := func() *casecore.Shut {
+		t.Helper()
+		var i *casecore.Identity
+		err := h.store.View(t.Context(), func(tx store.Tx) (err error) {
+			i, err = casecore.Identities.Get(tx, casecore.IdentityID(c.To))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Shut
+	}
+	for range 2 {
+		if got := h.command("42", "/stop@shopbot"); !strings.Contains(got.Text, "/start") {
+			t.Errorf("answered %q", got.Text)
+		}
+	}
+	h.write("42", "Is it ready?")
+	if s := shut(); s == nil || s.Code != casecore.StopCode {
+		t.Fatalf("after /stop: %+v", s)
+	}
+	h.command("42", "/start")
+	if s := shut(); s != nil {
+		t.Errorf("after /start: %+v", s)
+	}
+	if got := h.command("stranger", "/stop"); got == nil {
+		t.Error("a stranger was not answered")
+	}
+}
+
 // The customer chooses where they are told among the addresses that are known to be
 // theirs, is told in words what was chosen, and each change is one event.
 func TestWhereToWrite(t *testing.T) {
@@ -142,10 +177,11 @@ func TestChosenLanguageWins(t *testing.T) {
 	h.press("42", "lang|uk")
 	h.press("42", "new")
 	later := h.write("42", "Another one, written in English").Case
-	if later.ID == c.ID || later.Lang != "uk" {
-		t.Errorf("the next case is in %q", later.Lang)
+	who, _ := h.customer(c)
+	if got := who.Reads(later); later.ID == c.ID || got != "uk" {
+		t.Errorf("the next case is in %q", got)
 	}
-	if got := h.get(c.ID).Lang; got != "uk" {
+	if got := who.Reads(h.get(c.ID)); got != "uk" {
 		t.Errorf("the first case is in %q", got)
 	}
 }

@@ -153,6 +153,7 @@ func TestStory(t *testing.T) {
 	anna.sees(`document.querySelector('.move-ask [value="repaired"]') !== null`)
 	anna.run(chromedp.Click(`.move-ask:has([value="repaired"]) summary`, chromedp.ByQuery), chromedp.Click(`.move-ask [value="repaired"]`, chromedp.ByQuery))
 	anna.sees(`document.querySelector(".case-line .status").textContent === "Repaired, ready for pickup"`)
+	anna.sees(`document.activeElement.dataset.region === "status"`)
 	if got := h.read(casecore.System("test"), c.CaseNumber()); got.Status != "repaired" || got.Attributes["model"] != "iPhone 13" {
 		t.Errorf("status %s, attributes %v", got.Status, got.Attributes)
 	}

@@ -68,10 +68,11 @@ type casePage struct {
 type draft struct{ Kind, Text string }
 
 type move struct {
-	ID, Name, Missing, Told, Untold string
+	ID, Name, Missing, Subject, Told, Untold string
 
 	Stage     flow.Category
 	ToldBy    channels.Kind
+	Parts     int       // that are paid, where texts are paid by their length
 	At        time.Time // when it would be told
 	Held      bool      // not at once
 	Tells     bool
@@ -153,6 +154,7 @@ func (c *Console) preview(v *visit, k *casecore.Case, moves []move) {
 			continue
 		}
 		m := &moves[i]
+		m.Subject, m.Parts = told.Subject, told.Parts
 		m.Told, m.ToldBy, m.At, m.Held, m.TakesBack = told.Text, told.Kind, told.At, told.At.After(v.now.Add(time.Second)), told.TakesBack
 		if told.Reason != "" {
 			m.Untold = cause(v, told.Reason, "")
@@ -210,7 +212,7 @@ func (c *Console) present(v *visit, view *desk.View) casePage {
 func (c *Console) lay(v *visit, view *desk.View, p *casePage) error {
 	t := talk{c: c, v: v, view: view, customer: p.CustomerName}
 	var err error
-	if t.held, err = c.waiting(v, view); err != nil {
+	if t.notices, err = c.heldBack(v, view); err != nil {
 		return fmt.Errorf("notices of a case: %w", err)
 	}
 	if t.others, err = c.others(v, view); err != nil {

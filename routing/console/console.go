@@ -47,7 +47,9 @@ type Directory interface {
 // Told is what a customer would be told, where and when.
 type Told struct {
 	Kind      channels.Kind
+	Subject   string // of a mail; empty when it goes out with the case's own
 	Text      string
+	Parts     int       // messages that are paid for Text; 0 where its length does not count
 	At        time.Time // when it would go out; until then it can be taken back
 	Reason    string    // why nobody can be told: "no_address", "shut"
 	TakesBack bool      // nothing is told, and what waits to be told is taken back

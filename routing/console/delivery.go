@@ -34,7 +34,8 @@ var look = map[channels.State]struct{ tone, icon string }{
 	channels.Cancelled:   {"quiet", "x"},
 }
 
-func (t talk) delivery(d *casecore.Delivery) *delivery {
+func (t talk) delivery(m *casecore.Message) *delivery {
+	d := m.Delivery
 	l := look[d.State]
 	out := &delivery{Tone: cmp.Or(l.tone, "quiet"), Icon: cmp.Or(l.icon, "clock"), Word: t.v.Or("delivery."+string(d.State), string(d.State))}
 	for _, a := range d.Attempts {
@@ -44,10 +45,27 @@ func (t talk) delivery(d *casecore.Delivery) *delivery {
 			Cause: t.cause(a), Code: a.Code, ProviderID: a.ProviderID, At: a.At, Next: a.NextAt,
 		})
 	}
+	if d.State == channels.Cancelled {
+		out.Word = t.stopped(m)
+	}
 	if n := len(out.Attempts); n > 0 && out.Tone != "quiet" && out.Attempts[n-1].Cause != "" && d.State != channels.Read {
 		out.Word += ": " + out.Attempts[n-1].Cause
 	}
 	return out
+}
+
+// stopped says that a message did not go out after all, and why not.
+func (t talk) stopped(m *casecore.Message) string {
+	word := t.v.T("delivery.cancelled")
+	if why := unsent(t.v, t.notices[m.ID].Reason); why != "" {
+		word += ": " + why
+	}
+	return word
+}
+
+// unsent says why a notice did not go out; empty for no reason.
+func unsent(v *visit, reason string) string {
+	return cmp.Or(v.Or("dossier.why."+reason, ""), cause(v, reason, ""))
 }
 
 // cause is why a try failed: our reason for it when there is one, else what the

@@ -149,16 +149,12 @@ func (c *Console) sendingRow(v *visit, n desk.Notice, p *dossier.Papers) sending
 	r := sendingRow{
 		What: c.whatWasTold(v, n.Template), Kind: n.To.Kind, Handle: shownHandle(v, n.To), Created: n.Created, Due: n.Due, Ended: n.Done,
 		Tries: n.Tries, Handled: n.Handled, Tone: "quiet", Icon: "clock", State: v.Or("dossier.state."+n.State, n.State),
+		Why: unsent(v, n.Reason),
 	}
 	if s, ok := sent[n.State]; ok {
 		r.Tone, r.Icon, r.State = look[s].tone, look[s].icon, v.T("delivery."+string(s))
 	} else if n.State == "skipped" {
 		r.Icon = "x"
-	}
-	if n.Reason != "" {
-		if r.Why = v.Or("dossier.why."+n.Reason, ""); r.Why == "" {
-			r.Why = cause(v, n.Reason, "")
-		}
 	}
 	if m := p.Message(n.Message); m != nil {
 		r.Message = m.Seq
@@ -169,10 +165,13 @@ func (c *Console) sendingRow(v *visit, n desk.Notice, p *dossier.Papers) sending
 	return r
 }
 
-// shownHandle is an address as people know it.
+// shownHandle is an address as people know it; empty where they know none.
 func shownHandle(v *visit, a channels.Address) string {
-	if a.Kind.Hosted() {
+	switch {
+	case a.Kind.Hosted():
 		return v.T("customer.visitor")
+	case a.Kind == channels.Desk:
+		return ""
 	}
 	return a.Handle
 }
@@ -180,7 +179,7 @@ func shownHandle(v *visit, a channels.Address) string {
 // entries lays out the events in their order, each message at the event that
 // brought it.
 func (c *Console) entries(v *visit, p *dossier.Papers, customer string) []entry {
-	t := talk{c: c, v: v, view: p.View, customer: customer}
+	t := talk{c: c, v: v, view: p.View, customer: customer, notices: byMessage(p.Notices)}
 	bad := map[int64]bool{}
 	for _, f := range p.Proof.Faults {
 		bad[f.Event] = true
@@ -237,21 +236,24 @@ func (t talk) evidence(m *casecore.Message) *evidence {
 		out.Earlier = append(out.Earlier, evidence{Text: old.Body.Text, Files: files(old.Body.Files), Until: old.At})
 	}
 	if d := m.Delivery; d != nil && m.Direction == casecore.Out {
-		out.Delivery = t.delivery(d)
+		out.Delivery = t.delivery(m)
 		for i := range d.Evidence {
-			out.Steps = append(out.Steps, t.step(&d.Evidence[i]))
+			out.Steps = append(out.Steps, t.step(m, &d.Evidence[i]))
 		}
 	}
 	return out
 }
 
-func (t talk) step(e *casecore.Evidence) stepped {
+func (t talk) step(m *casecore.Message, e *casecore.Evidence) stepped {
 	s := stepped{No: e.No, At: e.At, By: t.v.Or("dossier.by."+string(e.By), ""), Hash: e.Hash}
 	state := e.State
 	if e.Attempt != nil {
 		s.Attempt, state = int64(e.Attempt.No), e.Attempt.State
 	}
 	s.Word = t.v.Or("delivery."+string(state), string(state))
+	if state == channels.Cancelled {
+		s.Word = t.stopped(m)
+	}
 	if e.Attempt != nil {
 		if why := t.cause(*e.Attempt); why != "" {
 			s.Word += ": " + why

@@ -115,6 +115,9 @@ func (c *Console) explain(v *visit, err error) (int, *notice) {
 		return http.StatusUnprocessableEntity, n
 	case errors.Is(err, casecore.ErrForbidden):
 		say("error.forbidden")
+		if v.r.PathValue("number") == "" && v.r.PathValue("verb") == "" { // neither of a case nor of a notice of one
+			n.Mend = v.T("error.forbidden_page_do")
+		}
 		n.Icon = "lock"
 		return http.StatusForbidden, n
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, errNoPage), errors.Is(err, desk.ErrBadNumber):

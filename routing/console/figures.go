@@ -77,7 +77,7 @@ func (c *Console) figures(v *visit) error {
 
 // The chart's measures, in its own units.
 const (
-	chartWidth, chartHeight = 720, 160
+	chartWidth, chartHeight = 720, 166
 	chartLeft, chartFloor   = 36, 136
 	chartTop                = 16
 	chartRight              = 16
@@ -95,13 +95,10 @@ func chart(v *visit, days []desk.NoticeDay) template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-labelledby="chart-title">`, chartWidth, chartHeight)
 	fmt.Fprintf(&b, `<title id="chart-title">%s</title>`, template.HTMLEscapeString(v.T("figures.chart")))
-	for _, n := range []int{0, most / 2, most} {
+	for _, n := range marks(most) {
 		y := chartFloor - height(n)
-		fmt.Fprintf(&b, `<line class="chart-line" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text class="chart-word" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			chartLeft, chartWidth-chartRight, y, y, chartLeft-6, y+4, template.HTMLEscapeString(v.Number(int64(n))))
-		if most < 2 {
-			break
-		}
+		fmt.Fprintf(&b, `<line class="chart-line" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text class="chart-word is-count" x="%d" y="%.1f">%s</text>`,
+			chartLeft, chartWidth-chartRight, y, y, chartLeft-6, y, template.HTMLEscapeString(v.Number(int64(n))))
 	}
 	step := float64(chartWidth-chartLeft-chartRight) / float64(len(days))
 	width := min(step*.7, 40)
@@ -112,12 +109,24 @@ func chart(v *visit, days []desk.NoticeDay) template.HTML {
 		fmt.Fprintf(&b, `<g><title>%s</title>`, template.HTMLEscapeString(v.Day(d.Day, v.now)+": "+v.T("figures.day_is", "gone", v.Number(int64(d.Gone)), "dead", v.Number(int64(d.Dead)))))
 		fmt.Fprintf(&b, `<rect class="chart-gone" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, x, chartFloor-gone, width, gone)
 		fmt.Fprintf(&b, `<rect class="chart-dead" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/></g>`, x, chartFloor-gone-dead, width, dead)
-		if (len(days)-1-i)%every == 0 {
-			fmt.Fprintf(&b, `<text class="chart-word" x="%.1f" y="%d" text-anchor="middle">%s</text>`, x+width/2, chartHeight-6, template.HTMLEscapeString(d.Day.Format("02.01")))
+		if back := len(days) - 1 - i; back%every == 0 {
+			class := "chart-word is-day"
+			if back/every%2 == 1 {
+				class += " is-between"
+			}
+			fmt.Fprintf(&b, `<text class="%s" x="%.1f" y="%d">%s</text>`, class, x+width/2, chartFloor+8, template.HTMLEscapeString(v.ShortDate(d.Day)))
 		}
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) //nolint:gosec // numbers, and words escaped above
+}
+
+// marks are the numbers beside the scale.
+func marks(most int) []int {
+	if most%2 != 0 {
+		return []int{0, most}
+	}
+	return []int{0, most / 2, most}
 }
 
 // roundUp is the next number that looks well at the top of a scale.

@@ -76,9 +76,7 @@ func TestFigures(t *testing.T) {
 	if strings.Contains(anna.get("/desk/").body, "/desk/figures") {
 		t.Error("an operator is shown the way to the figures")
 	}
-	if page := anna.get("/desk/figures"); page.code != http.StatusForbidden {
-		t.Errorf("an operator's figures: %d", page.code)
-	}
+	anna.get("/desk/figures").want(t, http.StatusForbidden, "Your roles do not include this page.")
 }
 
 // Days without a notice make no chart and no division by nothing.

@@ -127,11 +127,8 @@ func (c *Console) showNotices(v *visit, code int, n *notice) error {
 func (c *Console) lostRow(v *visit, n desk.Notice, view *desk.View) lostRow {
 	r := lostRow{
 		ID: n.ID, Case: n.Case, Customer: cmp.Or(view.Customer.Name, view.Case.To.Name, v.T("customer.unknown")), What: c.whatWasTold(v, n.Template),
-		Kind: n.To.Kind, Handle: n.To.Handle, At: n.Created, Cause: cause(v, n.Reason, ""), Call: view.Case.Call != nil,
+		Kind: n.To.Kind, Handle: shownHandle(v, n.To), At: n.Created, Cause: cause(v, n.Reason, ""), Call: view.Case.Call != nil,
 		MayWork: view.MayWork, Holder: view.Case.OwnerName, Message: n.State == "dead" && n.Message != "",
-	}
-	if r.Kind.Hosted() {
-		r.Handle = v.T("customer.visitor")
 	}
 	if r.Cause != n.Reason && coded(v, n.Reason) != "" {
 		r.Code = n.Reason
@@ -226,13 +223,13 @@ func (c *Console) noticeDo(v *visit, f form) (desk.Notice, error) {
 	return desk.Notice{}, errNoPage
 }
 
-// waiting returns the notices of a case that are held, by their message. Most cases
-// have none, and then nobody is asked.
-func (c *Console) waiting(v *visit, view *desk.View) (map[string]desk.Notice, error) {
-	if c.o.Post == nil || !anyQueued(view) {
+// heldBack returns the notices of a case that are held or were not sent, by their
+// message. Most cases have none, and then nobody is asked.
+func (c *Console) heldBack(v *visit, view *desk.View) (map[string]desk.Notice, error) {
+	if c.o.Post == nil || !anyUnsent(view) {
 		return nil, nil
 	}
-	out := map[string]desk.Notice{}
+	var all []desk.Notice
 	var at store.Mark
 	for range lostPages {
 		page, next, err := c.o.Post.Notices(v.ctx(), v.by, desk.NoticeFilter{Case: view.Case.CaseNumber()}, at, 200)
@@ -242,21 +239,28 @@ func (c *Console) waiting(v *visit, view *desk.View) (map[string]desk.Notice, er
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range page {
-			if n.Held {
-				out[n.Message] = n
-			}
-		}
+		all = append(all, page...)
 		if at = next; at == (store.Mark{}) {
 			break
 		}
 	}
-	return out, nil
+	return byMessage(all), nil
 }
 
-func anyQueued(view *desk.View) bool {
+// byMessage sorts out the notices that are held or were not sent.
+func byMessage(all []desk.Notice) map[string]desk.Notice {
+	out := map[string]desk.Notice{}
+	for _, n := range all {
+		if n.Held || n.State == "skipped" && !out[n.Message].Held {
+			out[n.Message] = n
+		}
+	}
+	return out
+}
+
+func anyUnsent(view *desk.View) bool {
 	for _, m := range view.Messages {
-		if m.Direction == casecore.Out && m.Delivery != nil && m.Delivery.State == channels.Queued {
+		if m.Direction == casecore.Out && m.Delivery != nil && (m.Delivery.State == channels.Queued || m.Delivery.State == channels.Cancelled) {
 			return true
 		}
 	}

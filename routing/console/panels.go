@@ -40,14 +40,14 @@ func (c *Console) person(v *visit, view *desk.View) casePerson {
 	p := casePerson{
 		CustomerID:   who.ID,
 		CustomerName: cmp.Or(strings.TrimSpace(who.Name), strings.TrimSpace(k.To.Name), v.T("customer.unknown")),
-		CustomerLang: languageName(v, cmp.Or(who.Lang, k.Lang)),
+		CustomerLang: languageName(v, who.Reads(k)),
 	}
 	dials := view.MayWork && c.o.Dials != nil && c.o.Dials(v.ctx(), k.CaseNumber())
 	for _, i := range view.Identities {
-		id := identity{Kind: i.Address.Kind, Handle: i.Address.Handle, Verified: i.Verified, Answered: i.Address.Key() == k.To.Key()}
-		if id.Kind.Hosted() {
-			id.Handle = v.T("customer.visitor")
+		if i.Address.Kind == channels.Desk {
+			continue // it stands for a case that was entered by hand
 		}
+		id := identity{Kind: i.Address.Kind, Handle: shownHandle(v, i.Address), Verified: i.Verified, Answered: i.Address.Key() == k.To.Key()}
 		c.standing(v, view, i, &id)
 		if dials && (id.Kind == channels.SMS || id.Kind == channels.Voice) && !withheld(i) {
 			id.Call = i.ID

@@ -38,7 +38,8 @@ func TestReachingInTheBrowser(t *testing.T) {
 
 	b.sees(`/^in 1:\d\d$/.test(document.querySelector("#m-3 .waits time").textContent)`)
 	click(`#m-3 form[action$="/cancel"] button`)
-	b.sees(`document.querySelector("#m-3.is-cancelled .delivery")?.textContent === "Not sent: taken back"`)
+	b.sees(`document.querySelector("#m-3.is-cancelled .delivery")?.textContent === "Not sent: stopped by a person"`)
+	b.sees(`document.activeElement.id === "m-3"`) // the keyboard goes on where it was
 
 	b.run(chromedp.Evaluate(`document.querySelector("#m-2 .move-to").open = true`, nil))
 	click(`#m-2 .move-form button`)

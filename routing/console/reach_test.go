@@ -57,7 +57,12 @@ func TestStatusShowsWhatIsTold(t *testing.T) {
 	h := newHouse(t)
 	h.operator("anna", "Anna", operatorRole, "phones")
 	_, b, path := h.taken(ask{who: "Olena", kind: channels.SMS, attrs: map[string]string{"model": "13", "estimate": "100"}})
-	b.get(path).want(t, http.StatusOK, "“Waiting for the customer”", "SMS · at once", "Set this status")
+	a := b.get(path)
+	a.want(t, http.StatusOK, "“Waiting for the customer”", "SMS · at once</span>", "Set this status")
+	h.told.Parts = 2
+	b.get(path).want(t, http.StatusOK, "SMS · at once · 2 SMS")
+	h.told = console.Told{Subject: "Your phone waits for you"}
+	b.get(path).want(t, http.StatusOK, "<strong>Your phone waits for you</strong>\n“Waiting for the customer”")
 	h.told.At = time.Now().Add(2*time.Minute + 20*time.Second)
 	b.get(path).want(t, http.StatusOK, "SMS · in 2 min, unless taken back")
 	h.told.At = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1).Add(8 * time.Hour)
@@ -66,6 +71,29 @@ func TestStatusShowsWhatIsTold(t *testing.T) {
 	b.get(path).want(t, http.StatusOK, "Nobody can be told: the customer has no address here", "The case will ask to call")
 	h.told = console.Told{TakesBack: true}
 	b.get(path).want(t, http.StatusOK, "Takes back what waits to be sent")
+}
+
+// A status set by mistake is the first to be offered back, though it does not follow,
+// and says that nobody hears of it.
+func TestSlipIsOfferedBackFirst(t *testing.T) {
+	h := newHouse(t)
+	h.ledger.Slip = func(_ store.Tx, e *casecore.Event) (bool, error) { return h.now().Before(e.At.Add(time.Hour)), nil }
+	h.operator("anna", "Anna", operatorRole, "phones")
+	c, b, path := h.taken(ask{who: "Olena", attrs: map[string]string{"model": "13", "estimate": "100"}})
+	for _, to := range []string{"awaiting", "agreed"} { // "awaiting" does not follow "agreed"
+		b.post(path+"/status", "to", to, "claim_no", "1").goes(t, path)
+	}
+	h.told = console.Told{TakesBack: true}
+	a := b.get(path)
+	a.want(t, http.StatusOK, "the customer is told nothing")
+	offered := regexp.MustCompile(`name="to" value="(\w+)"`).FindStringSubmatch(a.body)
+	if offered == nil || offered[1] != "awaiting" {
+		t.Errorf("offered first: %v", offered)
+	}
+	b.post(path+"/status", "to", "awaiting", "from", "agreed", "claim_no", "1").goes(t, path)
+	if v, err := h.work.Read(t.Context(), casecore.System("test"), c.CaseNumber()); err != nil || v.Case.Status != "awaiting" {
+		t.Errorf("%v, %v", v, err)
+	}
 }
 
 // What waits says until when, and can be sent at once or taken back by its holder
@@ -98,7 +126,7 @@ func TestHeldMessage(t *testing.T) {
 		b.get(path).lacks(t, at)
 		b.post(at).want(t, http.StatusConflict, "Too late for that")
 	}
-	b.get(path).want(t, http.StatusOK, "Not sent: taken back", "is-cancelled")
+	b.get(path).want(t, http.StatusOK, "Not sent: stopped by a person", "is-cancelled")
 	b.post(path+"/notices/n0/explode").want(t, http.StatusNotFound)
 	b.post(path+"/notices/none/send").want(t, http.StatusNotFound)
 }

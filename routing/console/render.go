@@ -81,6 +81,7 @@ func (c *Console) funcs(l *words.Locale) template.FuncMap {
 		"clock":     at(l.Clock),
 		"exact":     at(exact),
 		"short":     at(func(t time.Time) string { return l.Short(t, c.now()) }),
+		"date":      l.Date,
 		"since":     at(func(t time.Time) string { return l.Span(c.now().Sub(t)) }),
 		"brief":     at(func(t time.Time) string { return l.Brief(c.now().Sub(t)) }),
 		"due":       func(t time.Time) string { return due(l, "due.late", t, c.now()) },

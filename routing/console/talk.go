@@ -97,7 +97,7 @@ type talk struct {
 	v        *visit
 	view     *desk.View
 	customer string
-	held     map[string]desk.Notice // by message
+	notices  map[string]desk.Notice // by message: those that wait, or were not sent
 	others   []otherCase
 }
 
@@ -219,7 +219,7 @@ func (t talk) message(m *casecore.Message) message {
 		out.Earlier = append(out.Earlier, e)
 	}
 	if m.Direction == casecore.Out && m.Delivery != nil {
-		out.Delivery = t.delivery(m.Delivery)
+		out.Delivery = t.delivery(m)
 		out.Bad = out.Delivery.Tone == "red"
 		out.Cancelled = m.Delivery.State == channels.Cancelled
 	}
@@ -242,7 +242,7 @@ func (t talk) twins(m *casecore.Message, out *message) {
 			out.Instead = t.v.T("message.instead_of", "channel", t.v.Or("kind."+string(t.view.Messages[i].To.Kind), t.view.Messages[i].Channel))
 		}
 	}
-	if n, ok := t.held[m.ID]; ok {
+	if n := t.notices[m.ID]; n.Held {
 		out.Waits, out.Delivery = &waits{Case: t.view.Case.CaseNumber(), At: n.Due}, nil
 		if t.view.MayWork {
 			out.Waits.Notice = n.ID

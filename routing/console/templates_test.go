@@ -34,7 +34,7 @@ func TestTemplatesAreForSupervisors(t *testing.T) {
 		t.Error("an operator is led to the templates")
 	}
 	for _, path := range []string{"/desk/policy", "/desk/policy/revisions/1", "/desk/policy/templates", "/desk/policy/templates/ready", "/desk/policy/templates/none", "/desk/policy/new-template"} {
-		b.get(path).want(t, http.StatusForbidden)
+		b.get(path).want(t, http.StatusForbidden, "Your roles do not include this page.")
 	}
 	for _, path := range []string{"/desk/policy/templates", "/desk/policy/templates/ready", "/desk/policy/templates/spare/delete", "/desk/policy/preview", "/desk/policy/revisions/1/restore"} {
 		b.post(path, "id", "x", "text.en", "x", "revision", "2").want(t, http.StatusForbidden)

@@ -109,7 +109,7 @@ func TestWebhooks(t *testing.T) {
 		t.Error("a supervisor is shown the way")
 	}
 	for _, path := range []string{"/desk/webhooks", "/desk/webhooks/shop"} {
-		vera.get(path).want(t, http.StatusForbidden, "")
+		vera.get(path).want(t, http.StatusForbidden, "Your roles do not include this page.")
 	}
 	vera.post("/desk/webhooks/shop/test").want(t, http.StatusForbidden, "")
 	for _, tag := range []string{"ru", "uk", "sr", "sr-Latn"} {

@@ -182,7 +182,7 @@ func (c *Console) measure(v *visit) error {
 		v.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	m, ok := c.o.Measure(view.Case.Channel, limit(v.r.PostFormValue("text"), casecore.MaxText), view.Case.Lang)
+	m, ok := c.o.Measure(view.Case.Channel, limit(v.r.PostFormValue("text"), casecore.MaxText), view.Customer.Reads(view.Case))
 	if !ok || m.Parts == 0 {
 		v.w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -43,7 +43,7 @@ type NoticeKind struct {
 	Delivered int
 	Read      int
 	Dead      int
-	Skipped   int      // taken back, cancelled, or not to be sent by the customer's wish
+	Skipped   int      // on purpose: taken back, cancelled, or the case had gone on
 	ToSend    Duration // from what happened to the provider, a hold included
 	ToArrive  Duration // from the provider to its word that it arrived
 }

@@ -32,7 +32,7 @@ type Post interface {
 // NoticeFilter chooses notices. The zero filter chooses what did not arrive and
 // nobody has seen to, oldest first.
 type NoticeFilter struct {
-	Case  string // number: all of one case, in the order of its events
+	Case  string // number: all of one case, in the order they were planned
 	State string // all in one state, oldest first
 }
 

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"casewire/casecore"
+	"casewire/casecore/store/tempstore"
 	"casewire/routing/desk"
 )
 
 // bubble runs a test in which time passes only when everybody waits.
 func bubble(t *testing.T, test func(t *testing.T, h *house)) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+	t.Helper()
+	stores.Bubble(t, func(t *testing.T, at *tempstore.Place) {
+		h := newHouseAt(t, at)
 		h.clock.now = time.Now()
 		test(t, h)
 	})

@@ -137,7 +137,9 @@ func (w *Work) read(ctx context.Context, by casecore.Actor, number string, load 
 		v.MayWork = casecore.Authorize(by, casecore.VerbWork, c) == nil
 		v.MayClaim = c.OnBoard() && casecore.Authorize(by, casecore.VerbClaim, c) == nil
 		if v.MayWork {
-			v.Moves = w.ledger.Flow().Moves(c.Status, by.Roles, c.Attributes)
+			if v.Moves, err = w.ledger.Moves(tx, by, c); err != nil {
+				return err
+			}
 		}
 		return load(tx, &v)
 	})

@@ -26,10 +26,26 @@
 //     the hash of the last one left out.
 //  6. The delivery's state is record.state of its last step, whose hash is the proof of
 //     the message's notice.
+//  7. An event's record.fared is the hash of one of the steps of the message that it
+//     names: the last one then. It may be one of those left out (5).
 //
-// What the records prove is that they belong together and end in the head. That they
-// are the ones of that time is shown by a head that was noted down then: on an older
-// dossier, in a backup, with the customer.
+// # What that proves
+//
+// What the records prove is that they belong together. That they are the ones of that
+// time is shown by a head that was noted down then: on an older dossier, in a backup,
+// with the customer. Such a head proves
+//
+//   - every event up to it: what was done, when and by whom;
+//   - what each message said that was written by then;
+//   - of each message that an event names with record.fared, how its delivery went until
+//     that event: that it could not be delivered, and on whose word.
+//
+// It does not prove what became of a delivery after the last event that names it, and
+// nothing of one that no event has named since it began: a provider's word that a
+// notice was delivered or read is an entry of the delivery and no event. That hangs on
+// the proof of the message's notice, which stands beside the notice and has to be noted
+// down as well to prove it later. Events from before record.fared was written prove
+// nothing of deliveries.
 package dossier
 
 import (

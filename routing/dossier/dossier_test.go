@@ -85,7 +85,7 @@ func story() (*desk.View, []desk.Notice) {
 		c.Events++
 		e.ID, e.Case, e.Seq, e.At, e.Actor, e.ActorName, e.Prev = id, c.ID, c.Events, tick(), by.ID, by.Name, c.Head
 		if m != nil {
-			e.Message, e.Place, e.Words = m.ID, m.Seq, m.Digest()
+			e.Message, e.Place, e.Words, e.Fared = m.ID, m.Seq, m.Digest(), m.Proof()
 		}
 		e.Hash = e.Digest()
 		c.Head = e.Hash
@@ -270,5 +270,28 @@ func TestNoDossierWithoutTheRight(t *testing.T) {
 	p, err := dossier.Gather(t.Context(), &reader{[]*desk.View{v}}, nil, anna, "CW-000123", made)
 	if err != nil || len(p.Notices) > 0 || len(p.Proof.Faults) > 0 {
 		t.Errorf("without a post room: %+v, %v", p, err)
+	}
+}
+
+// Whoever makes of a notice that failed one that was delivered, with its seals and its
+// notice's proof, is found out by the event that told of it, also by hand.
+func TestAForgedDeliveryIsFound(t *testing.T) {
+	v, notices := story()
+	m := v.Messages[2]
+	d := m.Delivery
+	e := &d.Evidence[2]
+	e.State, e.Attempt.State, e.Attempt.Code, e.Attempt.Detail = channels.Delivered, channels.Delivered, "", ""
+	e.Hash = e.Digest(d.Evidence[1].Hash)
+	d.State, d.Attempts[0] = channels.Delivered, *e.Attempt
+	notices[0].Proof = m.Proof()
+	p, err := dossier.Gather(t.Context(), &reader{[]*desk.View{v}}, &post{notices: notices}, anna, "CW-000123", made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := p.Proof.Faults; len(f) != 1 || f[0].What != casecore.Changed || f[0].Message != 3 || f[0].Event != 6 {
+		t.Errorf("%v", f)
+	}
+	if faults := dossiertest.Check(written(t, p)); len(faults) != 1 {
+		t.Errorf("by hand: %q", faults)
 	}
 }

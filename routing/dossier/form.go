@@ -128,7 +128,7 @@ type Sending struct {
 	DueAt     *time.Time `json:"due_at,omitempty"`
 	DoneAt    *time.Time `json:"done_at,omitempty"`
 	HandledBy string     `json:"handled_by,omitempty" doc:"Who saw to one that did not arrive."`
-	Proof     string     `json:"proof,omitempty" doc:"Hash of the last step of its message's delivery."`
+	Proof     string     `json:"proof,omitempty" doc:"Hash of the last step of its message's delivery. Note it down to prove later how that went after the last event that names the message."`
 }
 
 // SealedEvent is one event.
@@ -142,7 +142,7 @@ type Proven struct {
 	Verified bool    `json:"verified" doc:"All that is chained is as it was written."`
 	From     int64   `json:"from" doc:"Number of the first event that is chained; 0: none is."`
 	Events   int64   `json:"events" doc:"How many are chained."`
-	Head     string  `json:"head" doc:"Hash of the last event, as the case has it. Note it down to prove later that nothing was written anew."`
+	Head     string  `json:"head" doc:"Hash of the last event, as the case has it. Noted down, it proves later that no event and no words were written anew, and how deliveries had gone when the last event named them; what was heard of a delivery since is proved by its notice's proof."`
 	Faults   []Wrong `json:"faults"`
 }
 

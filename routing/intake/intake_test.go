@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"casewire/casecore/flow"
 	"casewire/casecore/lang"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
 	"casewire/channels"
 	"casewire/routing"
 	"casewire/routing/intake"
@@ -35,15 +33,7 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, casecore.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := stores.Open(t, casecore.Collections()...)
 	blobs, err := dir.Open(t.TempDir(), dir.Options{})
 	if err != nil {
 		t.Fatal(err)

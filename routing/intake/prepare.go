@@ -196,10 +196,7 @@ func (in *Intake) customerAttributes(ctx context.Context, a channels.Address) (m
 // draft is the case that the message opens.
 func (p *prepared) draft(who *casecore.Customer, fallback string) casecore.Draft {
 	d := p.decision
-	tag := p.in.Body.Lang
-	if who.LangSet {
-		tag = who.Lang
-	}
+	tag := p.in.Body.Lang // also when another one was chosen: see casecore.Customer.Reads
 	for _, known := range []string{who.Lang, fallback} {
 		if tag == "" {
 			tag = known

@@ -69,7 +69,7 @@ func (l *Locale) Day(t, now time.Time) string {
 	case 1:
 		return l.T("day.yesterday")
 	}
-	s := l.weekday(t) + ", " + l.date(t)
+	s := l.weekday(t) + ", " + l.Date(t)
 	if t.Year() != now.Year() {
 		s += " " + l.year(t)
 	}
@@ -78,7 +78,7 @@ func (l *Locale) Day(t, now time.Time) string {
 
 // Stamp writes date and time in full, for reading on hover.
 func (l *Locale) Stamp(t time.Time) string {
-	return l.date(t) + " " + l.year(t) + ", " + l.Clock(t)
+	return l.Date(t) + " " + l.year(t) + ", " + l.Clock(t)
 }
 
 // Short writes the time of day for today, else the date.
@@ -86,8 +86,14 @@ func (l *Locale) Short(t, now time.Time) string {
 	if dayNumber(now) == dayNumber(t) {
 		return l.Clock(t)
 	}
-	return l.date(t)
+	return l.Date(t)
 }
+
+// Date writes the day and the month.
+func (l *Locale) Date(t time.Time) string { return l.numbered(t, "day.months") }
+
+// ShortDate writes the day and the month in few letters.
+func (l *Locale) ShortDate(t time.Time) string { return l.numbered(t, "day.months_short") }
 
 func dayNumber(t time.Time) int64 {
 	y, m, d := t.Date()
@@ -98,8 +104,9 @@ func (l *Locale) weekday(t time.Time) string {
 	return nth(l.T("day.weekdays"), int(t.Weekday()))
 }
 
-func (l *Locale) date(t time.Time) string {
-	month := nth(l.T("day.months"), int(t.Month())-1)
+// numbered writes the day and the month's name from a list in the catalog.
+func (l *Locale) numbered(t time.Time, months string) string {
+	month := nth(l.T(months), int(t.Month())-1)
 	if lang.Base(l.tag) == "sr" {
 		return fmt.Sprintf("%d. %s", t.Day(), month)
 	}

@@ -25,7 +25,7 @@ func Check(dossier []byte) []string {
 	if err := d.Decode(&all); err != nil {
 		return []string{err.Error()}
 	}
-	c := check{words: map[string]string{}, first: map[string]string{}, place: map[string]string{}}
+	c := check{words: map[string]string{}, first: map[string]string{}, place: map[string]string{}, fared: map[string][]string{}}
 	c.events(all)
 	steps := c.messages(all)
 	for _, n := range list(all, "notices") {
@@ -38,7 +38,8 @@ func Check(dossier []byte) []string {
 
 type check struct {
 	faults              []string
-	words, first, place map[string]string // of messages, by id
+	words, first, place map[string]string   // of messages, by id
+	fared               map[string][]string // steps that events name, by message
 }
 
 func (c *check) wrong(format string, args ...any) {
@@ -59,6 +60,9 @@ func (c *check) events(all object) {
 				c.wrong("event %d: seal or prev", next)
 			}
 			prev = text(e, "hash")
+		}
+		if step := text(r, "fared"); step != "" {
+			c.fared[text(r, "message")] = append(c.fared[text(r, "message")], step)
 		}
 		if id := text(r, "message"); id != "" && text(r, "words") != "" {
 			c.words[id], c.place[id] = text(r, "words"), fmt.Sprint(r["place"])
@@ -95,14 +99,20 @@ func (c *check) messages(all object) map[string]string {
 		if !ok {
 			continue
 		}
-		prev, no, state := c.first[id], 0, ""
+		prev, no, state, hashes := c.first[id], 0, "", []string{}
 		for _, s := range list(delivery, "steps") {
 			r := s["record"].(object)
 			if no++; number(r["no"]) != no || text(r, "prev") != prev || seal(r) != text(s, "hash") {
 				c.wrong("message %v, step %d: number, prev or seal", m["seq"], no)
 			}
 			prev, state = text(s, "hash"), text(r, "state")
+			hashes = append(hashes, prev)
 			last[fmt.Sprint(m["seq"])] = prev
+		}
+		for _, step := range c.fared[id] {
+			if !slices.Contains(hashes, step) {
+				c.wrong("message %v: an event names a step that it does not have", m["seq"])
+			}
 		}
 		if no > 0 && state != text(delivery, "state") {
 			c.wrong("message %v is %s, its last step says %s", m["seq"], text(delivery, "state"), state)

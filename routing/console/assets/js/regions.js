@@ -61,8 +61,15 @@ function swap(old, fresh) {
   old.replaceChildren(...fresh.childNodes);
   for (const d of $$("details", old)) if (open.includes(head(d))) d.open = true;
   const to = focus && $(focus, old);
-  to?.focus({ preventScroll: true });
+  if (focus) point(to ?? old);
   if (to && caret && caret[0] !== null) to.setSelectionRange(...caret);
+}
+
+// point puts the focus back onto what stands where it was, or onto its part: the
+// keyboard goes on from there.
+function point(to) {
+  if (to.matches("[data-region], [data-keyed] > *")) to.tabIndex = -1;
+  to.focus({ preventScroll: true });
 }
 
 const guards = "version claim_no seen".split(" ").map((name) => `input[type="hidden"][name="${name}"]`).join(",");
@@ -93,6 +100,8 @@ function normal(el) {
 function path(root, el) {
   if (el.id) return "#" + CSS.escape(el.id);
   if (el.name) return `[name="${CSS.escape(el.name)}"]${el.value && el.tagName === "BUTTON" ? `[value="${CSS.escape(el.value)}"]` : ""}`;
+  const form = el.tagName === "BUTTON" && el.closest("form");
+  if (form && root.contains(form)) return `form[action="${CSS.escape(form.getAttribute("action"))}"] button`;
   return el.tagName.toLowerCase();
 }
 
@@ -101,7 +110,10 @@ function hold(old, fresh) {
   if (same(old, fresh)) return;
   old.querySelector(".stale-part")?.remove();
   const b = make("button", { type: "button", className: "button small", textContent: t("js.reload") });
-  b.onclick = () => old.replaceChildren(...fresh.childNodes);
+  b.onclick = () => {
+    old.replaceChildren(...fresh.childNodes);
+    point(old);
+  };
   old.append(make("p", { className: "stale-part" }, make("span", { textContent: t("js.stale_part") }), b));
 }
 
@@ -112,6 +124,8 @@ const folded = (el) =>
 // keyed takes over a list whose entries have ids, touching only what differs, so
 // that nothing moves that somebody reads or has marked.
 function keyed(old, fresh) {
+  const focus = document.activeElement;
+  const entry = [...old.children].find((c) => c.contains(focus));
   const want = [...fresh.children];
   const ids = new Set(want.map((c) => c.id));
   for (const c of [...old.children]) if (c.id && !ids.has(c.id)) c.remove();
@@ -132,4 +146,5 @@ function keyed(old, fresh) {
     if (have !== at) old.insertBefore(have, at);
     at = have.nextElementSibling;
   }
+  if (entry && document.activeElement !== focus) point(entry.isConnected ? ($(path(entry, focus), entry) ?? entry) : old);
 }

@@ -106,6 +106,7 @@ async function look() {
       if (fresh.dataset.of) fresh.toggleAttribute("data-shut", fresh.dataset.of !== form.elements.lang.value);
       old.replaceWith(document.adoptNode(fresh));
     }
+    if (!$(".is-wrong", form)) $(".notice.is-red")?.remove(); // what it said is mended
   } catch (e) {
     if (e.name !== "AbortError") soon(2000); // the server is away for a moment
   }
