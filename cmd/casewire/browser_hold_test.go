@@ -38,7 +38,7 @@ func browserHold(t *testing.T, c *centre, web *chromium) {
 	olena.waits(true)
 	olena.clicks(`$(".waits form[action$='/cancel'] button")`)
 	olena.waits(false)
-	olena.sees(`$$(".message.is-out .delivery").at(-1).textContent.trim() === "Not sent: taken back"`)
+	olena.sees(`$$(".message.is-out .delivery").at(-1).textContent.trim() === "Not sent: stopped by a person"`)
 
 	// One that is sent now arrives now.
 	olena.clicks(`$(".move-ask:has([value=awaiting_approval]) summary")`)

@@ -29,6 +29,7 @@ func (w *world) autopsy() {
 	b.isInOrder()
 	b.isProved()
 	b.isSent(w)
+	b.isOwed(w)
 	w.excuse(b)
 	w.waiting = nil
 	for number, c := range b.cases {
@@ -62,6 +63,7 @@ func (w *world) end() {
 			}
 		}
 	}
+	told := w.tellAll()
 	w.proc.signal(syscall.SIGTERM)
 	for _, v := range w.visitors {
 		if code, err := v.closed(); err != nil || code != websocket.CloseServiceRestart {
@@ -77,7 +79,9 @@ func (w *world) end() {
 	b.isInOrder()
 	b.isProved()
 	b.isSent(w)
+	b.isOwed(w)
 	b.isFinished(w)
+	b.isAllTold(told)
 }
 
 // isKept checks that everything that was acknowledged is there, once (I1, I2, I4).

@@ -15,6 +15,7 @@ import (
 	"casewire/casecore/store/sqlite"
 	"casewire/config/policy"
 	"casewire/notify"
+	"casewire/notify/webhook"
 	"casewire/routing/api"
 )
 
@@ -25,13 +26,14 @@ type book struct {
 	messages map[string]*casecore.Message
 	events   map[string][]*casecore.Event // by case id, in order
 	notices  map[string]*notify.Notice
-	files    map[string]bool // blobs that were found whole
+	owed     map[string]*webhook.Delivery // what the subscriber is told, by webhook-id
+	files    map[string]bool              // blobs that were found whole
 }
 
 // openBook verifies a data folder and reads it (I5).
 func openBook(t *testing.T, data string) *book {
 	t.Helper()
-	colls := slices.Concat(casecore.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), api.Collections())
+	colls := slices.Concat(casecore.Collections(), staff.Collections(), policy.Collections(), notify.Collections(), webhook.Collections(), api.Collections())
 	st, err := sqlite.Open(t.Context(), filepath.Join(data, "casewire.db"), sqlite.Options{}, colls...)
 	if err != nil {
 		t.Fatalf("I5: %v", err)
@@ -45,6 +47,13 @@ func openBook(t *testing.T, data string) *book {
 		t.Fatalf("I5: %v", err)
 	}
 	b := readBook(t, st, blobs)
+	err = st.View(t.Context(), func(tx store.Tx) (err error) {
+		b.owed, err = all(webhook.Deliveries.Scan(tx, store.Range{}), func(d *webhook.Delivery) string { return d.Event.ID })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := blobs.Close(); err != nil {
 		t.Error(err)
 	}

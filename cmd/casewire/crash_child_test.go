@@ -302,7 +302,9 @@ func (p *process) url() string {
 	case <-p.over:
 		p.t.Fatalf("ended before it was ready, with %d; stderr:\n%s", p.cmd.ProcessState.ExitCode(), tail(p.log.String()))
 	case <-time.After(patience):
-		p.t.Fatalf("is not ready; stderr:\n%s", tail(p.log.String()))
+		p.signal(syscall.SIGQUIT) // a dump of what it is at
+		<-p.over
+		p.t.Fatalf("is not ready; it does:\n%s", stacks(p.log.String()))
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 
@@ -86,7 +87,7 @@ func (r *reply) error(what string) error {
 // do sends a request; a request that gets no whole answer is errCut.
 func (o *worker) do(ctx context.Context, method, path, key string, in any) (*reply, error) {
 	o.mu.Lock()
-	url := o.url
+	base := o.url
 	o.mu.Unlock()
 	var body io.Reader
 	if in != nil {
@@ -96,7 +97,7 @@ func (o *worker) do(ctx context.Context, method, path, key string, in any) (*rep
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url+"/api/v1"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, base+"/api/v1"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -270,31 +271,36 @@ type seen struct {
 
 // timeline reads the timeline of a case that the operator holds.
 func (o *worker) timeline(ctx context.Context, number string) (seen, error) {
-	r, err := o.do(ctx, http.MethodGet, "/cases/"+number+"/timeline?limit=200", "", nil)
-	if err != nil {
-		return seen{}, err
-	}
-	var out struct {
-		Items []struct {
-			Kind    string `json:"kind"`
-			Message *struct {
-				Files []json.RawMessage `json:"files"`
-			} `json:"message"`
-		} `json:"items"`
-	}
-	if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK {
-		return seen{}, r.error(o.login + " reads " + number)
-	}
 	var s seen
-	for _, e := range out.Items {
-		if e.Message != nil && e.Kind != string(casecore.CallTaken) {
-			s.files += len(e.Message.Files)
+	for next := ""; ; {
+		r, err := o.do(ctx, http.MethodGet, "/cases/"+number+"/timeline?limit=200&cursor="+url.QueryEscape(next), "", nil)
+		if err != nil {
+			return seen{}, err
 		}
-		if e.Kind == string(casecore.CallMade) {
-			s.calls++
+		var out struct {
+			Items []struct {
+				Kind    string `json:"kind"`
+				Message *struct {
+					Files []json.RawMessage `json:"files"`
+				} `json:"message"`
+			} `json:"items"`
+			Next string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK {
+			return seen{}, r.error(o.login + " reads " + number)
+		}
+		for _, e := range out.Items {
+			if e.Message != nil && e.Kind != string(casecore.CallTaken) {
+				s.files += len(e.Message.Files)
+			}
+			if e.Kind == string(casecore.CallMade) {
+				s.calls++
+			}
+		}
+		if next = out.Next; next == "" {
+			return s, nil
 		}
 	}
-	return s, nil
 }
 
 // repeat asks again for the last answer or note that was acknowledged: the key

@@ -25,14 +25,16 @@ import (
 	"casewire/channels"
 )
 
-// outside is what a world has around the program: the providers of its doors and
-// the front through which the webhooks come. They outlive the program.
+// outside is what a world has around the program: the providers of its doors, the
+// front through which their webhooks come, and who hears of ours. They outlive the
+// program.
 type outside struct {
 	config   string // the program's file
 	mail     *mail.Server
 	telegram *telegram.Server
 	sms      *sms.Server
 	front    *front
+	hooks    *subscriber // nil: nobody, see subscribe
 }
 
 // newOutside starts the providers of these doors and writes the configuration.

@@ -64,7 +64,7 @@ func (w *world) play(s step) {
 	for {
 		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 		err := w.try(ctx, s)
-		if errors.Is(err, errCut) {
+		if errors.Is(err, errCut) && ctx.Err() == nil { // else it is we who had enough
 			w.buried()
 			w.launch(ctx)
 			cancel()

@@ -25,11 +25,22 @@ import (
 type opening struct {
 	data    string
 	workers []worker
+	made    time.Time
+}
+
+// fresh returns m, or a new opening when the sessions of m may be over before a world
+// is: they are for half an hour without use.
+func (m *opening) fresh(t *testing.T) *opening {
+	t.Helper()
+	if time.Since(m.made) < 20*time.Minute {
+		return m
+	}
+	return newOpening(t)
 }
 
 func newOpening(t *testing.T) *opening {
 	t.Helper()
-	m := &opening{data: filepath.Join(t.TempDir(), "data")}
+	m := &opening{data: filepath.Join(t.TempDir(), "data"), made: time.Now()}
 	a := startApp(t, m.data, func(ctx context.Context, a *app.App) error {
 		for _, o := range []staff.Operator{
 			{Login: "olena", Name: "Olena", Phone: "+493011110001", Roles: []string{"operator"}, Queues: []string{"phones", "general"}},
@@ -117,6 +128,7 @@ func newWorld(t *testing.T, m *opening, doors []channels.Kind, moves bool) *worl
 		t: t, data: filepath.Join(t.TempDir(), "data"), out: newOutside(t, doors, people, moves), missing: map[string][]string{},
 		late: map[string]bool{},
 	}
+	w.out.subscribe(t, w.tick)
 	if err := os.CopyFS(w.data, os.DirFS(m.data)); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +212,7 @@ func (w *world) launch(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, errCut) {
+		if !errors.Is(err, errCut) || ctx.Err() != nil {
 			w.t.Fatal(err)
 		}
 		w.buried()
@@ -283,6 +295,9 @@ func (w *world) buried() {
 		w.t.Fatalf("the program ended by itself: %v; stderr:\n%s", w.proc.cmd.ProcessState, tail(w.proc.log.String()))
 	}
 	w.heard()
+	if err := w.out.hooks.settled(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 	death := "killed"
 	if at := w.proc.crash(); at != "" {
 		death = w.orderReached(at)

@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"casecore/store/engine":    {"casecore/store"},
 	"casecore/store/sqlite":    {"casecore/store", "casecore/store/engine", "casecore/store/sqlite/sqlite3"},
 	"casecore/store/storetest": {"casecore/store"},
+	"casecore/store/tempstore": {"casecore/store", "casecore/store/engine", "casecore/store/sqlite", "casecore/store/mongo", "casecore/store/mongo/mongotest"},
 
 	"casecore/store/sqlite/sqlite3": {},
 

@@ -19,6 +19,7 @@ import (
 	"casewire/casecore/blob/gridfs"
 	"casewire/casecore/staff"
 	"casewire/casecore/store/mongo"
+	"casewire/casecore/store/mongo/mongotest"
 	"casewire/channels"
 	"casewire/cmd/casewire/app"
 )
@@ -115,6 +116,7 @@ func newCluster(t *testing.T, o clusterOptions) *cluster {
 
 // grave leaves of a log what is not every day's.
 func grave(log string) string {
+	log, _, _ = strings.Cut(log, "SIGQUIT: quit") // what it did then is told by itself
 	var out []string
 	for line := range strings.Lines(log) {
 		if !strings.Contains(line, `"level":"INFO"`) {
@@ -132,6 +134,11 @@ func (c *cluster) watchDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := mongotest.EndSessions(ctx, c.store.Database()); err != nil {
+			t.Error(err)
+		}
 		if err := c.store.Close(); err != nil {
 			t.Error(err)
 		}

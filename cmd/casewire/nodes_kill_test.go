@@ -51,16 +51,22 @@ func diesOften(t *testing.T, kills int, luck *rand.Rand) {
 		k := h.plan(luck)
 		began := time.Now()
 		fell := make(chan error, 1)
-		go func() { fell <- k.carryOut() }()
+		go func() {
+			defer close(fell) // also when the test is ended there
+			fell <- k.carryOut()
+		}()
 		err := h.pass(ctx, luck, 2, 4)
 		close(k.over)
+		cancel()
 		if err := errors.Join(err, <-fell); err != nil {
-			t.Fatalf("%s: %v", k, err)
+			c.stalled("%s: %v", k, err)
+		}
+		if t.Failed() {
+			t.FailNow()
 		}
 		passed := time.Since(began)
 		c.revive()
-		c.drain(ctx)
-		cancel()
+		c.drain(t.Context())
 		drained := time.Since(began)
 		c.judge()
 		t.Logf("%s: an hour of %v, all sent after %v, judged after %v", c.deaths[len(c.deaths)-1], passed.Round(time.Millisecond), drained.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))

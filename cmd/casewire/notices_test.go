@@ -91,7 +91,7 @@ func (c caller) notices(query string, n int) []map[string]any {
 func (c caller) moves(number, to string) {
 	c.t.Helper()
 	k := c.wants(http.StatusOK, http.MethodGet, "/cases/"+number, nil)
-	c.wants(http.StatusOK, http.MethodPost, "/cases/"+number+"/status", map[string]any{"to": to}, "If-Match", fmt.Sprint(k["etag"]))
+	c.wants(http.StatusOK, http.MethodPost, "/cases/"+number+"/status", map[string]any{"to": to, "from": k["status"]})
 }
 
 // atOnce is the default policy without its hold, for stories that do not wait.
@@ -148,14 +148,20 @@ func TestNoticesOverTheAPI(t *testing.T) {
 	if err := v.sees(t.Context(), 2, "auto"); err != nil {
 		t.Fatal(err)
 	}
+	for i, want := range []string{"opened", "diagnosing", "awaiting_approval"} {
+		if n := c.notices("?case="+number, 3)[i]; n["template"] != want {
+			t.Errorf("notice %d of the case is %v, want %s", i, n["template"], want)
+		}
+	}
 
 	// Entered at the counter, without any address: nobody can be told.
 	k := c.wants(http.StatusCreated, http.MethodPost, "/cases", map[string]any{"source": "walk_in", "text": "TV", "customer": map[string]any{"name": "Ivan"}})
 	walkIn := fmt.Sprint(k["number"])
 	c.wants(http.StatusOK, http.MethodPost, "/cases/"+walkIn+"/claim", nil)
 	c.moves(walkIn, "diagnosing")
-	all := c.notices("", 2) // the receipt, and the status
-	if all[0]["template"] != "opened" || all[1]["template"] != "diagnosing" {
+	c.moves(walkIn, "in_repair")
+	all := c.notices("", 2) // the statuses: nobody misses a receipt
+	if all[0]["template"] != "diagnosing" || all[1]["template"] != "in_repair" {
 		t.Errorf("not the oldest first: %v", all)
 	}
 	if k := c.wants(http.StatusOK, http.MethodGet, "/cases/"+walkIn, nil); k["call"] == nil {

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"casewire/casecore"
 	"casewire/casecore/store"
-	"casewire/casecore/store/sqlite"
+	"casewire/casecore/store/tempstore"
 	"casewire/channels"
 	"casewire/config"
 )
@@ -35,15 +34,8 @@ func (l lastWord) Send(context.Context, channels.Outbound) (channels.Receipt, er
 // A door that is told to end may wait for the store, and the outbox asks for doors
 // from inside a store transaction: neither may wait for the other.
 func TestDoorsCloseWhileATransactionAsksForThem(t *testing.T) {
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "casewire.db"), sqlite.Options{}, casecore.Collections()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	var stores tempstore.Pool
+	st := stores.Open(t, casecore.Collections()...)
 	ending, inside := make(chan struct{}), make(chan struct{})
 	d := newDoors(func(id string) channels.Env { return channels.Env{ID: id} }, slog.New(slog.DiscardHandler))
 	door := lastWord{last: func() error {

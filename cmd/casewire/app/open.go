@@ -74,6 +74,13 @@ func (a *App) openRooms(ctx context.Context) error {
 	s, log := a.Static(), a.o.Log
 	a.ledger = &casecore.Ledger{
 		Flow: a.Flow, Now: a.o.Now, Queue: a.queue, Awaited: func() bool { return a.policy.Current().Notify.Awaits() },
+		Slip: func(tx store.Tx, e *casecore.Event) (bool, error) {
+			return a.policy.Current().Notify.Slip(tx, e, a.o.Now())
+		},
+		Elsewhere: func(tx store.Tx, c *casecore.Case) (string, channels.Address, error) {
+			channel, to, _, err := a.reach().First(tx, c)
+			return channel, to, err
+		},
 	}
 	a.staff = staff.New(a.store, staff.Options{Now: a.o.Now, Log: log, Queue: func(id string) bool {
 		_, ok := a.Router().Queue(id)
@@ -109,7 +116,10 @@ func (a *App) openRooms(ctx context.Context) error {
 	a.outbox = outbox.New(a.store, a.ledger, a.doors.channel, outbox.Options{
 		Now: a.o.Now, Log: log, Alone: a.engine.alone, Lease: a.o.Lease, Reach: a.reach(), Came: a.noticeCame,
 		Receipt: func() time.Duration { return a.policy.Current().Notify.Receipt() },
-		Grace:   min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
+		Awake: func(tx store.Tx, n *notify.Notice, at time.Time) (time.Time, error) {
+			return a.policy.Current().Notify.Awake(tx, n, at)
+		},
+		Grace: min(10*time.Second, time.Duration(s.Grace)/3), Check: a.o.Check,
 	})
 	a.meter, a.times = a.newMeter(), newNoticeTimes(a.metrics)
 	if !a.engine.alone {
@@ -188,7 +198,10 @@ func (a *App) env(id string) channels.Env {
 		Files:   casecore.Files{Blobs: a.blobs},
 		Threads: &casecore.Threads{Store: a.store, Flow: a.Flow},
 		Answer:  a.bot.Answer,
-		Check:   a.o.Check,
+		Ours: func(ctx context.Context, providerID string) (string, error) {
+			return a.outbox.Ours(ctx, id, providerID)
+		},
+		Check: a.o.Check,
 	}
 }
 

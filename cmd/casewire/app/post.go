@@ -70,7 +70,7 @@ func noticeRange(tx store.Tx, by casecore.Actor, f desk.NoticeFilter) (store.Ran
 		if casecore.Authorize(by, casecore.VerbCard, c) != nil {
 			return store.Range{}, fmt.Errorf("case: %w", store.ErrNotFound)
 		}
-		return store.Range{Index: "case", Prefix: store.Under(c.ID)}, casecore.Authorize(by, casecore.VerbRead, c)
+		return store.Range{Index: "story", Prefix: store.Under(c.ID)}, casecore.Authorize(by, casecore.VerbRead, c)
 	case f.State != "":
 		return store.Range{Index: "state", Prefix: store.Under(f.State)}, nil
 	}

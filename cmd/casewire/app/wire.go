@@ -82,9 +82,6 @@ func (a *App) origins() []string {
 
 // preview is what the customer would be told if the case moved to a status.
 func (a *App) preview(ctx context.Context, c *casecore.Case, to string) (*console.Told, error) {
-	if c.To.Kind == channels.Desk {
-		return nil, nil
-	}
 	var f *notify.Foreseen
 	err := a.store.View(ctx, func(tx store.Tx) (err error) {
 		f, err = a.plan.Foresee(tx, &casecore.Event{Kind: casecore.Moved, Case: c.ID, From: c.Status, To: to}, c)
@@ -93,7 +90,14 @@ func (a *App) preview(ctx context.Context, c *casecore.Case, to string) (*consol
 	if err != nil || f == nil {
 		return nil, err
 	}
-	return &console.Told{Kind: f.To.Kind, Text: f.Message.Body.Text, At: f.Due, Reason: f.Reason, TakesBack: f.TakesBack}, nil
+	told := &console.Told{Kind: f.To.Kind, Text: f.Message.Body.Text, At: f.Due, Reason: f.Reason, TakesBack: f.TakesBack}
+	if told.Kind == channels.Email {
+		told.Subject = f.Message.Body.Subject
+	}
+	if m, ok := a.measure(f.Message.Channel, told.Text, f.Message.Body.Lang); ok {
+		told.Parts = m.Parts
+	}
+	return told, nil
 }
 
 // refile moves a message to another case. A number that there is not is as good as
