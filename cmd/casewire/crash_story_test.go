@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,7 +70,7 @@ func (s *story) tell() {
 	x, y := s.customerOf(second), s.customerOf(third)
 	s.play(together("answers, with files coming in", s.answers(x), s.answers(y), s.writes(x, true, 1), s.writes(y, true, 1)))
 	s.play(together("one is diagnosed, one is closed", s.moves(x, "diagnosing", 2), s.moves(y, "cancelled", 2)))
-	s.play(together("the closed one comes back to the queue", s.writes(y, false, 3)))
+	s.play(together("the closed one comes back to the queue", s.comesBack(y, winner, "phones")))
 	s.play(together("and is taken again", s.next(winner, "phones")))
 	if s.taken[winner] != third {
 		s.t.Fatalf("took %s, want %s that was reopened", s.taken[winner], third)
@@ -110,6 +111,21 @@ func (s *story) tells(v customer, m *written, auto int) deedFunc {
 			return err
 		}
 		return v.sees(ctx, auto, "auto")
+	}
+}
+
+// comesBack has the customer of a closed case write, and waits until it is in its queue
+// again: a repeated receipt, of earlier, says nothing of that.
+func (s *story) comesBack(v customer, o *worker, queue string) deedFunc {
+	number, writes := s.caseOf(v), s.writes(v, false, 3)
+	return func(ctx context.Context, again bool) error {
+		if err := writes(ctx, again); err != nil {
+			return err
+		}
+		return s.until(ctx, number+" waits again", func() (bool, error) {
+			waiting, err := o.cards(ctx, queue)
+			return slices.Contains(waiting, number), err
+		})
 	}
 }
 
