@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"casewire/casecore"
 	"casewire/casecore/store"
 	"casewire/channels"
 	"casewire/routing/desk"
@@ -24,6 +25,26 @@ func TestOvertakenMessage(t *testing.T) {
 		a := b.get(at)
 		a.want(t, http.StatusOK, "Not sent: the case had gone on to another status before it was time")
 		a.lacks(t, "taken back", "stopped by a person")
+	}
+}
+
+// The page shows what the customer reads: a subject in a mail, none in an SMS.
+func TestSubjectOfWhatIsTold(t *testing.T) {
+	for kind, shown := range map[channels.Kind]bool{channels.Email: true, channels.SMS: false} {
+		h := newHouse(t)
+		h.operator("anna", "Anna", operatorRole, "phones")
+		c, b, path := h.taken(ask{who: "Olena", kind: kind})
+		h.put(func(tx store.Tx) error {
+			_, _, err := h.ledger.Tell(tx, casecore.System("test"), c.ID, casecore.Message{Body: channels.Body{Subject: "It is repaired", Text: "Come in"}})
+			return err
+		})
+		a := b.get(path)
+		a.want(t, http.StatusOK, "Come in")
+		if shown {
+			a.want(t, http.StatusOK, "It is repaired")
+		} else {
+			a.lacks(t, "It is repaired")
+		}
 	}
 }
 

@@ -195,7 +195,8 @@ func (t talk) message(m *casecore.Message) message {
 	if k := m.Customer().Kind; m.Direction != casecore.Note && k != t.view.Case.To.Kind {
 		out.Kind = k
 	}
-	if s := strings.TrimSpace(m.Body.Subject); s != "" && s != strings.TrimSpace(t.view.Case.Subject) {
+	// Only mail has a subject: in an SMS nobody reads the template's.
+	if s := strings.TrimSpace(m.Body.Subject); m.Customer().Kind == channels.Email && s != strings.TrimSpace(t.view.Case.Subject) {
 		out.BodySubject = s
 	}
 	for _, b := range m.Body.Buttons {
