@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"casewire/casecore/store"
 	"casewire/channels"
 	"casewire/notify"
+	"casewire/notify/shift"
 )
 
 // clerk is one Run. Its goroutine alone reads and writes the store and what is
@@ -20,19 +20,13 @@ import (
 // So each round is one transaction for all that has happened since the last.
 type clerk struct {
 	*Outbox
-	results chan *result
-	wg      sync.WaitGroup
+	*shift.Shift[*result]
 
-	stopping bool // nothing new is leased
-	cut      bool // the sends were cancelled
-
-	jobs     map[lease]*job    // in flight or not recorded yet
-	finished []*result         // not recorded yet
-	gates    map[string]*gate  // by channel
-	shut     map[string]bool   // channels that have notices and no door
-	others   map[lease]sight   // leases of other workers
-	faults   map[string]*fault // notices that spoil the round, by id
-	tookOver bool              // the leases of an earlier process
+	jobs   map[lease]*job   // in flight or not recorded yet
+	gates  map[string]*gate // by channel
+	shut   map[string]bool  // channels that have notices and no door
+	others shift.Others[lease]
+	faults map[string]*fault // notices that spoil the round, by id
 }
 
 // lease names one lease of a notice.
@@ -51,13 +45,6 @@ type job struct {
 	cancel  context.CancelFunc
 	leased  time.Time // when the lease was taken; never changed
 	renewed time.Time // when the lease was last extended
-}
-
-// sight is another worker's lease. Its end is by that worker's clock, which may be
-// minutes off ours: it only shows whether the lease was extended.
-type sight struct {
-	until time.Time
-	since time.Time // from when on it stood so, by our own clock
 }
 
 // result is how a send ended.
@@ -79,83 +66,27 @@ func (r *result) resolve(n *notify.Notice) {
 	}
 }
 
-// errCut is why sends are cancelled.
-var errCut = errors.New("cut short by the stop")
-
 // errLate is why a send was not begun.
 var errLate = errors.New("its lease was over before it began")
 
 func newClerk(o *Outbox) *clerk {
 	return &clerk{
-		Outbox: o, results: make(chan *result, 64),
+		Outbox: o, Shift: shift.New[*result](), others: shift.Others[lease]{TTL: o.o.Lease, Alone: o.o.Alone},
 		jobs: map[lease]*job{}, gates: map[string]*gate{}, shut: map[string]bool{}, faults: map[string]*fault{},
 	}
 }
 
-// run works until ctx is done and then ends as Outbox.Run says. Neither the store
-// nor the sends work under ctx, which only says when to stop.
-func (c *clerk) run(ctx context.Context, hints <-chan store.Hint) error {
-	work := context.WithoutCancel(ctx)
-	sends, cut := context.WithCancelCause(work)
-	defer cut(nil)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var grace <-chan time.Time
-	stop := ctx.Done()
-	for {
-		select {
-		case <-stop:
-			c.stopping, stop = true, nil
-			t := time.NewTimer(c.o.Grace)
-			defer t.Stop()
-			grace = t.C
-		case <-grace:
-			c.cut = true
-			cut(errCut)
-		case r := <-c.results:
-			c.take(r)
-		case _, ok := <-hints:
-			if !ok {
-				hints = nil // ctx is done, or the store is closed: the poll tells
-			}
-		case <-timer.C:
-		}
-		c.takeAll()
-		wait := c.round(work, sends)
-		if c.stopping && c.idle() {
-			c.wg.Wait()
-			return nil
-		}
-		timer.Reset(wait)
-	}
+// run works until ctx is done and then ends as Outbox.Run says.
+func (c *clerk) run(ctx context.Context, hints <-chan store.Hint) {
+	c.Shift.Run(ctx, hints, shift.Room[*result]{
+		Grace: c.o.Grace, Round: c.round, Ended: c.heed, Open: func() int { return len(c.jobs) },
+	})
 }
 
-// idle says that a stop has nothing left to wait for. Results that the store does
-// not take after the sends were cut are left to the leases.
-func (c *clerk) idle() bool {
-	if len(c.jobs) == 0 {
-		return true
-	}
-	return c.cut && len(c.finished) == len(c.jobs)
-}
-
-// takeAll takes the results that are there already.
-func (c *clerk) takeAll() {
-	for {
-		select {
-		case r := <-c.results:
-			c.take(r)
-		default:
-			return
-		}
-	}
-}
-
-func (c *clerk) take(r *result) {
+func (c *clerk) heed(r *result) {
 	if !r.cut {
 		c.gate(r.job.notice.Channel).note(c.o.Now(), r.err)
 	}
-	c.finished = append(c.finished, r)
 }
 
 func (c *clerk) gate(channel string) *gate {
@@ -172,7 +103,7 @@ func (c *clerk) gate(channel string) *gate {
 func (c *clerk) round(work, sends context.Context) time.Duration {
 	const afterError = time.Second
 	look, err := c.look(work)
-	if err == nil && (look.now || len(c.finished) > 0) {
+	if err == nil && (look.now || len(c.Finished) > 0) {
 		var t *turn
 		if t, err = c.update(work); err == nil {
 			c.apply(sends, t)
@@ -221,8 +152,8 @@ func (f *fault) Unwrap() error { return f.err }
 
 // apply takes over what a turn has committed, and starts its sends.
 func (c *clerk) apply(sends context.Context, t *turn) {
-	c.finished = c.finished[:0]
-	c.tookOver = true
+	c.Finished = c.Finished[:0]
+	c.others.TookOver()
 	for l := range t.ended {
 		if j := c.jobs[l]; j != nil {
 			j.cancel()
@@ -254,7 +185,7 @@ func (c *clerk) apply(sends context.Context, t *turn) {
 		} else {
 			ctx, j.cancel = context.WithCancel(sends)
 		}
-		c.wg.Go(func() { c.results <- c.send(ctx, j) })
+		c.Begin(func() *result { return c.send(ctx, j) })
 	}
 }
 
@@ -274,7 +205,7 @@ func (c *clerk) send(ctx context.Context, j *job) (r *result) {
 	receipt, err := j.door.Send(ctx, j.out)
 	if err != nil {
 		r.err = channels.AsSendError(err)
-		r.cut = errors.Is(context.Cause(ctx), errCut)
+		r.cut = errors.Is(context.Cause(ctx), shift.ErrCut)
 		return r
 	}
 	r.receipt = receipt
@@ -310,8 +241,8 @@ func (c *clerk) free(channel string, now time.Time, ended map[lease]bool) int {
 
 // running returns the jobs whose result is not there yet.
 func (c *clerk) running() []*job {
-	done := make(map[*job]bool, len(c.finished))
-	for _, r := range c.finished {
+	done := make(map[*job]bool, len(c.Finished))
+	for _, r := range c.Finished {
 		done[r.job] = true
 	}
 	var out []*job

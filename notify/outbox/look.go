@@ -14,7 +14,7 @@ import (
 type look struct {
 	now    bool
 	at     time.Time
-	others []*notify.Notice // leased by other workers
+	others map[lease]time.Time // leases of other workers, and their ends
 }
 
 func (l *look) by(t, now time.Time) {
@@ -32,43 +32,25 @@ func (c *clerk) look(ctx context.Context) (look, error) {
 	var l look
 	var shut []string
 	err := c.store.View(ctx, func(tx store.Tx) (err error) {
-		l = look{at: now.Add(c.o.Poll)}
-		if err := c.lookAtLeases(tx, now, &l); err != nil || c.stopping {
+		l = look{at: now.Add(c.o.Poll), others: map[lease]time.Time{}}
+		if err := c.lookAtLeases(tx, now, &l); err != nil || c.Stopping {
 			return err
 		}
 		shut, err = c.lookAtChannels(tx, now, &l)
 		return err
 	})
-	if err == nil && !c.stopping {
+	if err == nil && !c.Stopping {
 		c.notice(shut)
-		c.watch(&l, now)
+		if next := c.others.See(l.others, now); !next.IsZero() {
+			l.by(next, now)
+		}
 	}
 	return l, err
 }
 
-// watch takes note of the leases of others, and of when they will have shown no life
-// for a lease's time.
-func (c *clerk) watch(l *look, now time.Time) {
-	before := c.others
-	c.others = make(map[lease]sight, len(l.others))
-	for _, n := range l.others {
-		s, known := before[leaseOf(n)]
-		if !known || !s.until.Equal(n.LeaseUntil) {
-			s = sight{until: n.LeaseUntil, since: now}
-		}
-		c.others[leaseOf(n)] = s
-		if c.silent(n, now) {
-			l.now = true
-		}
-		l.by(s.since.Add(c.o.Lease), now)
-	}
-}
-
-// silent says that nothing was heard of a notice's worker for a lease's time. Clocks
-// are not compared: that of the worker may be minutes ahead or behind.
+// silent says that nothing was heard of a notice's worker for a lease's time.
 func (c *clerk) silent(n *notify.Notice, now time.Time) bool {
-	s, known := c.others[leaseOf(n)]
-	return c.o.Alone && !c.tookOver || known && s.until.Equal(n.LeaseUntil) && now.Sub(s.since) >= c.o.Lease
+	return c.others.Silent(leaseOf(n), n.LeaseUntil, now)
 }
 
 // notice remembers which channels have notices and no door, and raises an alarm
@@ -89,14 +71,14 @@ func (c *clerk) lookAtLeases(tx store.Tx, now time.Time, l *look) error {
 	for _, j := range c.running() {
 		l.by(j.renewed.Add(c.o.Lease/2), now)
 	}
-	if c.stopping {
+	if c.Stopping {
 		return nil
 	}
 	for n, err := range c.leasedByOthers(tx) {
 		if err != nil {
 			return err
 		}
-		l.others = append(l.others, n)
+		l.others[leaseOf(n)] = n.LeaseUntil
 	}
 	n, err := notify.Notices.First(tx, store.Range{Index: "await"})
 	if err == nil {

@@ -127,7 +127,8 @@ func (o *Outbox) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch notices: %w", err)
 	}
-	return newClerk(o).run(ctx, hints)
+	newClerk(o).run(ctx, hints)
+	return nil
 }
 
 type counters struct {

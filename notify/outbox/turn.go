@@ -102,7 +102,7 @@ func (t *turn) quarantine() error {
 // record writes how sends ended. A result whose lease is over is dropped: its
 // notice is another worker's by now.
 func (t *turn) record() error {
-	for _, r := range t.finished {
+	for _, r := range t.Finished {
 		leased := r.job.notice
 		if t.ended[leaseOf(leased)] {
 			continue
@@ -190,7 +190,7 @@ func (t *turn) rescue() error {
 
 // lease takes as many due notices of each channel as it has workers free.
 func (t *turn) lease() error {
-	if t.stopping {
+	if t.Stopping {
 		return nil
 	}
 	list, err := dueChannels(t.tx)

@@ -2,11 +2,10 @@ package webhook
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"casewire/casecore/store"
+	"casewire/notify/shift"
 )
 
 // clerk is one Run. Its goroutine alone reads and writes the store and what is
@@ -14,14 +13,9 @@ import (
 // So each round is one transaction for all that has happened since the last.
 type clerk struct {
 	*Sender
-	results  chan *result
-	wg       sync.WaitGroup
-	stopping bool // nothing new is leased
-	cut      bool // the posts were cancelled
-	jobs     map[lease]*job
-	finished []*result           // not recorded yet
-	others   map[lease]time.Time // leases of other workers, and since when they are known by our own clock
-	tookOver bool                // the leases of an earlier process
+	*shift.Shift[*result]
+	jobs   map[lease]*job
+	others shift.Others[lease]
 }
 
 // lease names one lease of a delivery.
@@ -46,67 +40,16 @@ type result struct {
 	answer answer
 }
 
-// errCut is why posts are cancelled.
-var errCut = errors.New("cut short by the stop")
-
 func newClerk(s *Sender) *clerk {
-	return &clerk{Sender: s, results: make(chan *result, 64), jobs: map[lease]*job{}}
-}
-
-// run works until ctx is done and then ends as Sender.Run says. Neither the store
-// nor the posts work under ctx, which only says when to stop.
-func (c *clerk) run(ctx context.Context, hints <-chan store.Hint) error {
-	work := context.WithoutCancel(ctx)
-	posts, cut := context.WithCancelCause(work)
-	defer cut(nil)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var grace <-chan time.Time
-	stop := ctx.Done()
-	for {
-		select {
-		case <-stop:
-			c.stopping, stop = true, nil
-			t := time.NewTimer(c.o.Grace)
-			defer t.Stop()
-			grace = t.C
-		case <-grace:
-			c.cut = true
-			cut(errCut)
-		case r := <-c.results:
-			c.finished = append(c.finished, r)
-		case _, ok := <-hints:
-			if !ok {
-				hints = nil // ctx is done, or the store is closed: the poll tells
-			}
-		case <-timer.C:
-		}
-		c.takeAll()
-		wait := c.round(work, posts)
-		if c.stopping && c.idle() {
-			c.wg.Wait()
-			return nil
-		}
-		timer.Reset(wait)
+	return &clerk{
+		Sender: s, Shift: shift.New[*result](), jobs: map[lease]*job{},
+		others: shift.Others[lease]{TTL: s.o.Lease, Alone: s.o.Alone},
 	}
 }
 
-// idle says that a stop has nothing left to wait for. Results that the store does
-// not take after the posts were cut are left to the leases.
-func (c *clerk) idle() bool {
-	return len(c.jobs) == 0 || c.cut && len(c.finished) == len(c.jobs)
-}
-
-// takeAll takes the results that are there already.
-func (c *clerk) takeAll() {
-	for {
-		select {
-		case r := <-c.results:
-			c.finished = append(c.finished, r)
-		default:
-			return
-		}
-	}
+// run works until ctx is done and then ends as Sender.Run says.
+func (c *clerk) run(ctx context.Context, hints <-chan store.Hint) {
+	c.Shift.Run(ctx, hints, shift.Room[*result]{Grace: c.o.Grace, Round: c.round, Open: func() int { return len(c.jobs) }})
 }
 
 // round brings the store up to date and starts the posts that it leased. It returns
@@ -114,7 +57,7 @@ func (c *clerk) takeAll() {
 func (c *clerk) round(work, posts context.Context) time.Duration {
 	const afterError = time.Second
 	look, err := c.look(work)
-	if err == nil && (look.now || len(c.finished) > 0) {
+	if err == nil && (look.now || len(c.Finished) > 0) {
 		var t *turn
 		err = c.store.Update(work, func(tx store.Tx) error {
 			t = newTurn(c, tx)
@@ -137,7 +80,8 @@ func (c *clerk) round(work, posts context.Context) time.Duration {
 
 // apply takes over what a turn has committed, and starts its posts.
 func (c *clerk) apply(posts context.Context, t *turn) {
-	c.finished, c.tookOver = nil, true
+	c.Finished = nil
+	c.others.TookOver()
 	for l := range t.ended {
 		delete(c.jobs, l)
 	}
@@ -150,7 +94,7 @@ func (c *clerk) apply(posts context.Context, t *turn) {
 	}
 	for _, j := range t.leased {
 		c.jobs[leaseOf(j.delivery)] = j
-		c.wg.Go(func() { c.results <- &result{job: j, answer: c.post(posts, j)} })
+		c.Begin(func() *result { return &result{job: j, answer: c.post(posts, j)} })
 	}
 }
 

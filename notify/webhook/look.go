@@ -13,7 +13,7 @@ import (
 type look struct {
 	now    bool
 	at     time.Time
-	others []lease // of other workers
+	others map[lease]time.Time // leases of other workers; they are never extended
 }
 
 func (l *look) by(t, now time.Time) {
@@ -28,8 +28,8 @@ func (c *clerk) look(ctx context.Context) (look, error) {
 	now, subs := c.o.Now(), c.subs()
 	var l look
 	err := c.store.View(ctx, func(tx store.Tx) error {
-		l = look{at: now.Add(c.o.Poll)}
-		if c.stopping {
+		l = look{at: now.Add(c.o.Poll), others: map[lease]time.Time{}}
+		if c.Stopping {
 			return nil
 		}
 		if err := c.lookAtLeases(tx, &l); err != nil {
@@ -42,8 +42,10 @@ func (c *clerk) look(ctx context.Context) (look, error) {
 		}
 		return nil
 	})
-	if err == nil && !c.stopping {
-		c.watch(&l, now)
+	if err == nil && !c.Stopping {
+		if next := c.others.See(l.others, now); !next.IsZero() {
+			l.by(next, now)
+		}
 	}
 	return l, err
 }
@@ -55,35 +57,10 @@ func (c *clerk) lookAtLeases(tx store.Tx, l *look) error {
 			return err
 		}
 		if c.jobs[leaseOf(d)] == nil {
-			l.others = append(l.others, leaseOf(d))
+			l.others[leaseOf(d)] = time.Time{}
 		}
 	}
 	return nil
-}
-
-// watch takes note of the leases of others, and of when they will be over.
-func (c *clerk) watch(l *look, now time.Time) {
-	before := c.others
-	c.others = make(map[lease]time.Time, len(l.others))
-	for _, o := range l.others {
-		since, known := before[o]
-		if !known {
-			since = now
-		}
-		c.others[o] = since
-		if c.silent(o, now) {
-			l.now = true
-		}
-		l.by(since.Add(c.o.Lease), now)
-	}
-}
-
-// silent says that another worker has kept a delivery for a lease's time, of which
-// it may use half. The end of the lease is by that worker's clock, which may be
-// minutes off ours, and is not looked at.
-func (c *clerk) silent(l lease, now time.Time) bool {
-	since, known := c.others[l]
-	return c.o.Alone && !c.tookOver || known && now.Sub(since) >= c.o.Lease
 }
 
 // lookAt finds out when there is something to do for a subscriber.

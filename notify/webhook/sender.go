@@ -106,7 +106,8 @@ func (s *Sender) Run(ctx context.Context) error {
 		return fmt.Errorf("watch webhook deliveries: %w", err)
 	}
 	defer s.wire.close()
-	return newClerk(s).run(ctx, hints)
+	newClerk(s).run(ctx, hints)
+	return nil
 }
 
 type counters struct{ sent, failed, dead, fenced, rescued atomic.Uint64 }

@@ -87,7 +87,7 @@ func (t *turn) say(what func()) { t.log = append(t.log, what) }
 // record writes how posts ended. A result whose lease is over is dropped: its
 // delivery is another worker's by now.
 func (t *turn) record() error {
-	for _, r := range t.finished {
+	for _, r := range t.Finished {
 		leased := r.job.delivery
 		t.ended[leaseOf(leased)] = true
 		d, err := Deliveries.Get(t.tx, leased.ID)
@@ -240,7 +240,7 @@ func (t *turn) putHealth() error {
 // rescue takes over deliveries whose worker fell silent. Whether they were taken is
 // not known, so they go again, under the same id.
 func (t *turn) rescue() error {
-	if t.stopping {
+	if t.Stopping {
 		return nil
 	}
 	var lost []*Delivery
@@ -248,7 +248,7 @@ func (t *turn) rescue() error {
 		if err != nil {
 			return err
 		}
-		if t.jobs[leaseOf(d)] == nil && t.silent(leaseOf(d), t.now) {
+		if t.jobs[leaseOf(d)] == nil && t.others.Silent(leaseOf(d), time.Time{}, t.now) {
 			lost = append(lost, d)
 		}
 	}
@@ -289,7 +289,7 @@ func (t *turn) hurry() error {
 
 // lease takes as many due deliveries of each subscriber as it has workers free.
 func (t *turn) lease() error {
-	if t.stopping {
+	if t.Stopping {
 		return nil
 	}
 	for i := range t.hooks {

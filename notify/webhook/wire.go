@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"casewire/channels"
+	"casewire/notify/shift"
 )
 
 // Why a try failed, besides "http_" and a status.
@@ -170,7 +171,7 @@ func reasonOf(ctx context.Context, err error) string {
 		deadline interface{ Timeout() bool }
 	)
 	switch {
-	case errors.Is(context.Cause(ctx), errCut):
+	case errors.Is(context.Cause(ctx), shift.ErrCut):
 		return reasonStopped
 	case errors.Is(err, channels.ErrInside):
 		return reasonInside
