@@ -93,22 +93,11 @@ func (d *desk) answer(c *casecore.Case) {
 // asides returns what others than the customer were told of a case, as "to: text".
 func (d *desk) asides(c *casecore.Case) []string {
 	d.t.Helper()
-	synctest.Wait()
 	var out []string
-	err := d.st.View(d.t.Context(), func(tx store.Tx) error {
-		out = nil
-		for m, err := range casecore.Messages.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID)}) {
-			if err != nil {
-				return err
-			}
-			if m.Direction == casecore.Note {
-				out = append(out, m.To.Key()+": "+m.Body.Text)
-			}
+	for _, m := range d.messages(c) {
+		if m.Direction == casecore.Note {
+			out = append(out, m.To.Key()+": "+m.Body.Text)
 		}
-		return nil
-	})
-	if err != nil {
-		d.t.Fatal(err)
 	}
 	return out
 }
@@ -125,19 +114,10 @@ func (d *desk) notices(s notify.State) []*notify.Notice {
 	d.t.Helper()
 	synctest.Wait()
 	var out []*notify.Notice
-	err := d.st.View(d.t.Context(), func(tx store.Tx) error {
-		out = nil
-		for n, err := range notify.Notices.Scan(tx, store.Range{Index: "state", Prefix: store.Under(string(s))}) {
-			if err != nil {
-				return err
-			}
-			out = append(out, n)
-		}
-		return nil
+	d.view(func(tx store.Tx) (err error) {
+		out, err = collect(notify.Notices.Scan(tx, store.Range{Index: "state", Prefix: store.Under(string(s))}))
+		return err
 	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	return out
 }
 

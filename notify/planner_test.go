@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -107,6 +108,24 @@ func (d *desk) update(fn func(tx store.Tx) error) {
 	}
 }
 
+func (d *desk) view(fn func(tx store.Tx) error) {
+	d.t.Helper()
+	if err := d.st.View(d.t.Context(), fn); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// collect returns all of a scan.
+func collect[T any](scan iter.Seq2[T, error]) (all []T, err error) {
+	for x, err := range scan {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	return all, nil
+}
+
 // draft changes what a case is opened with.
 type draft func(*casecore.Draft, *casecore.Message, *casecore.Customer)
 
@@ -147,32 +166,33 @@ func (d *desk) move(c *casecore.Case, to string) {
 // said returns what a case's customer was told, as "channel: text".
 func (d *desk) said(c *casecore.Case) []string {
 	d.t.Helper()
-	synctest.Wait()
 	var out []string
-	err := d.st.View(d.t.Context(), func(tx store.Tx) error {
-		out = nil
-		for m, err := range casecore.Messages.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID)}) {
-			if err != nil {
-				return err
-			}
-			if m.Direction != casecore.Out {
-				continue
-			}
-			n, err := notify.Notices.Find(tx, "message", m.ID)
-			if err != nil {
-				return fmt.Errorf("message without a notice: %w", err)
-			}
-			if n.State != notify.Pending || n.Channel != m.Channel || n.To != m.To || n.CaseNumber != c.CaseNumber() {
-				d.t.Errorf("notice %+v of message %+v", n, m)
-			}
-			out = append(out, m.Channel+": "+m.Body.Text)
+	for _, m := range d.messages(c) {
+		if m.Direction != casecore.Out {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
-		d.t.Fatal(err)
+		var n *notify.Notice
+		d.view(func(tx store.Tx) (err error) {
+			n, err = notify.Notices.Find(tx, "message", m.ID)
+			return err
+		})
+		if n.State != notify.Pending || n.Channel != m.Channel || n.To != m.To || n.CaseNumber != c.CaseNumber() {
+			d.t.Errorf("notice %+v of message %+v", n, m)
+		}
+		out = append(out, m.Channel+": "+m.Body.Text)
 	}
 	return out
+}
+
+// messages waits until nothing moves, and returns a case's messages in order.
+func (d *desk) messages(c *casecore.Case) (list []*casecore.Message) {
+	d.t.Helper()
+	synctest.Wait()
+	d.view(func(tx store.Tx) (err error) {
+		list, err = collect(casecore.Messages.Scan(tx, store.Range{Index: "case", Prefix: store.Under(c.ID)}))
+		return err
+	})
+	return list
 }
 
 // pending counts the events on a list.
