@@ -20,6 +20,7 @@ type stmtKey struct {
 	table *table
 	verb  verb
 	index int // position in the collection's Indexes
+	set   keySet
 	shape shape
 }
 

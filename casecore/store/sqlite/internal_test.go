@@ -69,7 +69,7 @@ func TestEveryRangeUsesAnIndex(t *testing.T) {
 // statement reads or writes.
 func TestDocumentsAreFoundByTheirID(t *testing.T) {
 	s := openThings(t)
-	for _, v := range []verb{verbGet, verbUpdate, verbUpdateBody, verbDelete, verbRekey} {
+	for _, v := range []verb{verbGet, verbKeys, verbDelete, verbRekey} {
 		query := stmtKey{table: s.tables["things"], verb: v}.sql()
 		steps := queryPlan(t, s.writer.c, query, nil)
 		if len(steps) != 1 || steps[0] != "SEARCH things USING INDEX sqlite_autoindex_things_1 (id=?)" {

@@ -81,7 +81,11 @@ func Open(ctx context.Context, path string, o Options, colls ...*store.Coll) (*S
 		if s.tables[c.Name] != nil {
 			return nil, fmt.Errorf("collection %s is declared twice", c.Name)
 		}
-		s.tables[c.Name] = newTable(c)
+		t := newTable(c)
+		if len(t.single) > maxSingle {
+			return nil, fmt.Errorf("collection %s has %d indexes; %d are the most", c.Name, len(t.single), maxSingle)
+		}
+		s.tables[c.Name] = t
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.release())

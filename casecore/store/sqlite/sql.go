@@ -11,8 +11,8 @@ type verb int8
 const (
 	verbGet verb = iota
 	verbInsert
+	verbKeys
 	verbUpdate
-	verbUpdateBody
 	verbDelete
 	verbScan
 	verbMultiKeys
@@ -39,11 +39,11 @@ func (k stmtKey) sql() string {
 	case verbInsert:
 		return t.insertSQL()
 	case verbUpdate:
-		return "UPDATE " + t.name() + " SET version = ?, sum = ?, " + t.setKeys() + "body = ? WHERE id = ? AND version = ?"
-	case verbUpdateBody:
-		return "UPDATE " + t.name() + " SET version = ?, sum = ?, body = ? WHERE id = ? AND version = ?" + t.sameKeys()
+		return "UPDATE " + t.name() + " SET version = ?, sum = ?, " + t.setKeys(k.set) + "body = ? WHERE rowid = ?"
+	case verbKeys:
+		return "SELECT version, rowid" + t.keyColumns() + " FROM " + t.name() + " WHERE id = ?"
 	case verbRekey:
-		return "UPDATE " + t.name() + " SET " + strings.TrimSuffix(t.setKeys(), ", ") + " WHERE id = ?"
+		return "UPDATE " + t.name() + " SET " + strings.TrimSuffix(t.setKeys(allKeys), ", ") + " WHERE id = ?"
 	case verbDelete:
 		return "DELETE FROM " + t.name() + " WHERE id = ? AND version = ?"
 	case verbScan:
@@ -85,19 +85,22 @@ func (t *table) insertSQL() string {
 	return fmt.Sprintf("INSERT INTO %s (%s, body) VALUES (%s, ?)", t.name(), cols, marks)
 }
 
-// sameKeys holds when the key columns are what they would be set to.
-func (t *table) sameKeys() string {
+// keyColumns goes on with a list of columns.
+func (t *table) keyColumns() string {
 	var s strings.Builder
 	for _, i := range t.single {
-		s.WriteString(" AND " + t.column(i) + " IS ?")
+		s.WriteString(", " + t.column(i))
 	}
 	return s.String()
 }
 
-func (t *table) setKeys() string {
+// setKeys sets some of the key columns.
+func (t *table) setKeys(some keySet) string {
 	var s strings.Builder
-	for _, i := range t.single {
-		s.WriteString(t.column(i) + " = ?, ")
+	for at, i := range t.single {
+		if some.has(at) {
+			s.WriteString(t.column(i) + " = ?, ")
+		}
 	}
 	return s.String()
 }

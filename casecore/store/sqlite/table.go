@@ -14,6 +14,16 @@ type table struct {
 	multi  []int
 }
 
+// keySet is some of a table's key columns: bit i is that of single[i].
+type keySet uint64
+
+const (
+	maxSingle = 64
+	allKeys   = ^keySet(0)
+)
+
+func (s keySet) has(i int) bool { return s&(1<<i) != 0 }
+
 func newTable(c *store.Coll) *table {
 	t := &table{coll: c}
 	for i, ix := range c.Indexes {

@@ -182,18 +182,33 @@ func (tx *tx) update(t *table, d store.Doc) error {
 }
 
 // overwrite writes d over its former version and returns how many documents that
-// were: 0 when it is not the stored one. Most often the keys stay as they are; then
-// the indexes, which SQLite writes anew for every column that is set, are left alone.
+// were: 0 when it is not the stored one. SQLite writes every index anew whose column is
+// set, so only those are set that change.
 func (tx *tx) overwrite(t *table, d store.Doc) (int64, error) {
-	old, next := sqlite3.Int(int64(d.Version)), sqlite3.Int(int64(d.Version)+1)
-	sum, body, id := sqlite3.Int(checksum(d.ID, int64(d.Version)+1, d.Body)), sqlite3.TextBytes(d.Body), sqlite3.Text(d.ID)
-	args := append(make([]sqlite3.Arg, 0, 5+len(t.single)), next, sum, body, id, old)
-	n, err := tx.c.exec(stmtKey{table: t, verb: verbUpdateBody}, t.keyArgs(args, d.Keys)...)
-	if n != 0 || err != nil || len(t.single) == 0 {
-		return n, err
+	keys := t.keyArgs(make([]sqlite3.Arg, 0, len(t.single)), d.Keys)
+	var (
+		version int64
+		row     sqlite3.Arg
+		moved   keySet
+	)
+	err := tx.c.row(stmtKey{table: t, verb: verbKeys}, sqlite3.Text(d.ID), func(r *sqlite3.Stmt) {
+		version, row = r.Int(0), sqlite3.Int(r.Int(1))
+		for i, key := range keys {
+			if !r.Has(2+i, key) {
+				moved |= 1 << i
+			}
+		}
+	})
+	if err != nil || version == 0 || version != int64(d.Version) {
+		return 0, err
 	}
-	args = append(t.keyArgs(append(args[:0], next, sum), d.Keys), body, id, old)
-	return tx.c.exec(stmtKey{table: t, verb: verbUpdate}, args...)
+	args := append(make([]sqlite3.Arg, 0, 4+len(keys)), sqlite3.Int(version+1), sqlite3.Int(checksum(d.ID, version+1, d.Body)))
+	for i, key := range keys {
+		if moved.has(i) {
+			args = append(args, key)
+		}
+	}
+	return tx.c.exec(stmtKey{table: t, verb: verbUpdate, set: moved}, append(args, sqlite3.TextBytes(d.Body), row)...)
 }
 
 // Delete implements store.Tx.

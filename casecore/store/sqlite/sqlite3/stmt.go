@@ -156,6 +156,14 @@ func (s *Stmt) Int(i int) int64 { return lib.Xsqlite3_column_int64(s.c.tls, s.ha
 // Text is column i of the row.
 func (s *Stmt) Text(i int) string { return string(s.column(i)) }
 
+// Has says whether column i of the row is what a text or no value would set it to.
+func (s *Stmt) Has(i int, a Arg) bool {
+	if a.kind == isNull {
+		return s.IsNull(i)
+	}
+	return string(s.column(i)) == a.text && !s.IsNull(i)
+}
+
 // Bytes is Text as bytes, which are the caller's.
 func (s *Stmt) Bytes(i int) []byte { return append([]byte(nil), s.column(i)...) }
 
