@@ -64,6 +64,7 @@ type Notice struct {
 	LeaseUntil time.Time          `json:"lease_until,omitzero"`
 	NextAt     time.Time          `json:"next_at,omitzero"`
 	NotBefore  time.Time          `json:"not_before,omitzero"` // the provider wants it no sooner, though it has kept its place
+	Began      time.Time          `json:"began,omitzero"`      // the latest try, which the message tells of when it is over
 	Doubt      time.Time          `json:"doubt,omitzero"`      // since when the provider may have it, until that is known
 	Now        bool               `json:"now,omitempty"`       // somebody had it sent: quiet hours do not hold it
 	ProviderID string             `json:"provider_id,omitempty"`
@@ -187,6 +188,12 @@ func (n *Notice) place() string {
 		told = n.Message
 	}
 	return store.Join(told, store.NumberKey(n.Seq))
+}
+
+// Try is the latest try of a notice as it began. It is written to the message when it is
+// over: what is known before stands in the notice alone.
+func (n *Notice) Try() casecore.Attempt {
+	return casecore.Attempt{No: n.Tries, Channel: n.Channel, At: n.Began, State: channels.Sending}
 }
 
 // Name tells the notice from others of the same event and recipient; it goes into

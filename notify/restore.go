@@ -106,6 +106,13 @@ func (r *restore) withholdAll(tx store.Tx, s State) (int, error) {
 // withhold makes a notice one that did not arrive, on its case, too.
 func (r *restore) withhold(tx store.Tx, n *Notice) error {
 	r.now.Notices++
+	if n.State == Sending {
+		open := n.Try()
+		open.State = channels.Uncertain
+		if _, err := r.ledger.Attempted(tx, n.Message, open); unlessGone(err) != nil {
+			return err
+		}
+	}
 	n.State, n.Reason, n.Done = Dead, Restored, r.ledger.Now()
 	n.Stuck, n.Behind, n.LeaseUntil, n.NextAt = false, false, time.Time{}, time.Time{}
 	n.Tries++

@@ -102,8 +102,13 @@ func (c *clerk) gate(channel string) *gate {
 // returns how long nothing will be due.
 func (c *clerk) round(work, sends context.Context) time.Duration {
 	const afterError = time.Second
-	look, err := c.look(work)
-	if err == nil && (look.now || len(c.Finished) > 0) {
+	var look look
+	var err error
+	busy := len(c.Finished) > 0
+	if !busy {
+		look, err = c.look(work)
+	}
+	if err == nil && (busy || look.now) {
 		var t *turn
 		if t, err = c.update(work); err == nil {
 			c.apply(sends, t)

@@ -329,11 +329,54 @@ func TestStoreFailureLosesNothing(t *testing.T) {
 func TestSpoiledNoticeIsGivenUp(t *testing.T) {
 	room(t, func(t *testing.T, h *house) {
 		d := h.door(mail)
+		bad := h.openCase(mail, channels.Email, "bad@b", true)
+		m := h.answer(bad, "bad")
+		d.on(func(context.Context, channels.Outbound, int) (channels.Receipt, error) {
+			return channels.Receipt{}, &channels.SendError{Reason: channels.Unreachable, Retry: true, Recipient: true}
+		})
+		_, stop := h.start(outbox.Options{})
+		time.Sleep(10 * time.Second)
+		h.update(func(tx store.Tx) error { // before it is tried again
+			now, err := casecore.Messages.Get(tx, m.ID)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Put(casecore.Messages.Coll(), store.Doc{ID: m.ID, Version: now.Version, Keys: now.Keys(), Body: []byte(`{"seq":"no number"}`)})
+			return err
+		})
+		d.on(nil)
+		good := h.openCase(mail, channels.Email, "good@b", true)
+		h.answer(good, "good")
+		time.Sleep(time.Hour)
+		stop()
+		if got := d.texts(); !slices.Equal(got, []string{"good"}) {
+			t.Fatalf("sent %q", got)
+		}
+		list := h.notices()
+		if len(list) != 2 {
+			t.Fatalf("%d notices", len(list))
+		}
+		for _, n := range list {
+			if spoils := n.Message == m.ID; spoils != (n.State == notify.Dead) || spoils && n.Reason != "unreadable" {
+				t.Errorf("notice is %s: %s", n.State, n.Reason)
+			}
+		}
+		if got := h.events(bad, casecore.Undelivered); !slices.Equal(got, []string{"undelivered:unreadable"}) {
+			t.Fatalf("events %q", got)
+		}
+	})
+}
+
+// A message that cannot be told that it went has gone all the same: once, and without
+// stopping the others.
+func TestSentThoughItsMessageCannotBeWritten(t *testing.T) {
+	room(t, func(t *testing.T, h *house) {
+		d := h.door(mail)
 		big := h.openCase(mail, channels.Email, "big@b", true)
 		m := h.answer(big, "big")
 		good := h.openCase(mail, channels.Email, "good@b", true)
 		h.answer(good, "good")
-		// Its message grows over the store's limit as soon as an attempt is added.
+		// It grows over the store's limit as soon as an attempt is added.
 		h.update(func(tx store.Tx) error {
 			m, err := casecore.Messages.Get(tx, m.ID)
 			if err != nil {
@@ -350,14 +393,16 @@ func TestSpoiledNoticeIsGivenUp(t *testing.T) {
 		_, stop := h.start(outbox.Options{})
 		time.Sleep(10 * time.Second)
 		stop()
-		if got := d.texts(); !slices.Equal(got, []string{"good"}) {
-			t.Fatalf("%d sent", len(got))
+		if len(d.sent()) != 2 {
+			t.Fatalf("%d sent", len(d.sent()))
 		}
-		if n := h.notices()[0]; n.State != notify.Dead || n.Reason != "unreadable" {
-			t.Fatalf("notice is %s: %s", n.State, n.Reason)
+		for _, n := range h.notices() {
+			if n.State != notify.Sent || n.Tries != 1 || n.SentAt.IsZero() {
+				t.Errorf("notice is %s: %s", n.State, n.Reason)
+			}
 		}
-		if got := h.events(big, casecore.Undelivered); !slices.Equal(got, []string{"undelivered:unreadable"}) {
-			t.Fatalf("events %q", got)
+		if got := h.events(big, casecore.Undelivered); len(got) != 0 {
+			t.Errorf("events %q", got)
 		}
 	})
 }

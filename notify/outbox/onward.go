@@ -21,6 +21,9 @@ type failure struct {
 // customer's address that is no good is shut, and the message goes to the customer's next
 // address, if they have one. Whoever calls has put the notice.
 func (o *Outbox) giveUp(tx store.Tx, n *notify.Notice, f failure) error {
+	if f.reason == unreadable {
+		return ignore(o.ledger.Untold(tx, by(), n.Case, n.Template, f.reason)) // the message may be what cannot be read
+	}
 	m, err := casecore.Messages.Get(tx, n.Message) // whole: the event is a seal of what it said
 	switch {
 	case err == nil:

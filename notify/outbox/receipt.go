@@ -124,10 +124,7 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 	if r.ProviderID != "" {
 		n.ProviderID = r.ProviderID
 	}
-	m, _, err := o.ledger.Receipted(tx, n.Message, r)
-	if err == nil {
-		n.Proof = m.Proof()
-	} else if !isNotFound(err) {
+	if err := o.receipted(tx, n, r); err != nil {
 		return false, false, err
 	}
 	if err := notify.Notices.Put(tx, n); err != nil {
@@ -143,4 +140,18 @@ func (o *Outbox) receipt(tx store.Tx, n *notify.Notice, r channels.Receipt) (cha
 		return true, dead, err
 	}
 	return true, dead, nil
+}
+
+// receipted takes a provider's word over into the message, if that is still there.
+func (o *Outbox) receipted(tx store.Tx, n *notify.Notice, r channels.Receipt) error {
+	if n.State == notify.Sending { // it speaks of a try that the message does not know yet
+		if _, err := o.ledger.Attempted(tx, n.Message, n.Try()); err != nil {
+			return ignore(err)
+		}
+	}
+	m, _, err := o.ledger.Receipted(tx, n.Message, r)
+	if err == nil {
+		n.Proof = m.Proof()
+	}
+	return ignore(err)
 }

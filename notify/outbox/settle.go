@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"casewire/casecore"
 	"casewire/channels"
 	"casewire/notify"
 )
@@ -101,7 +100,8 @@ func (t *turn) again(n *notify.Notice, s notify.State, e *channels.SendError) ve
 // settle writes a verdict to the notice and to its message, and calls up the next
 // one of the lane.
 func (t *turn) settle(n *notify.Notice, v verdict) error {
-	a := casecore.Attempt{No: n.Tries, Channel: n.Channel, At: t.now, State: shown(v), NextAt: v.next, Code: v.receipt.Code}
+	a := n.Try()
+	a.State, a.NextAt, a.Code = shown(v), v.next, v.receipt.Code
 	n.State, n.Stuck, n.NextAt, n.LeaseUntil = v.state, v.held, v.next, time.Time{}
 	n.NotBefore = time.Time{}
 	if !v.place.IsZero() {
@@ -133,17 +133,25 @@ func (t *turn) settle(n *notify.Notice, v verdict) error {
 		return t.bury(n, failure{reason: n.Reason, means: cmp.Or(n.Refusal, v.err.Reason), code: v.err.Code})
 	case notify.Retry, notify.Uncertain:
 		t.count.retried++
-	default:
-		t.count.sent++
-		n.Done = t.now
-		was := *n
-		n.Went(t.now)
-		t.came(was, n)
-		if wait := t.o.Receipt(); wait > 0 && n.State == notify.Sent && n.Template != "" && n.To.Kind.Receipts() {
-			n.AwaitUntil = t.now.Add(wait)
+		if err := notify.Notices.Put(t.tx, n); err != nil || n.InLane() {
+			return err
 		}
+		return t.callUp(n)
 	}
-	if err := notify.Notices.Put(t.tx, n); err != nil || n.InLane() {
+	return t.went(n)
+}
+
+// went ends a notice that the provider has.
+func (t *turn) went(n *notify.Notice) error {
+	t.count.sent++
+	n.Done, n.NextAt, n.LeaseUntil = t.now, time.Time{}, time.Time{}
+	was := *n
+	n.Went(t.now)
+	t.came(was, n)
+	if wait := t.o.Receipt(); wait > 0 && n.State == notify.Sent && n.Template != "" && n.To.Kind.Receipts() {
+		n.AwaitUntil = t.now.Add(wait)
+	}
+	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return err
 	}
 	return t.callUp(n)

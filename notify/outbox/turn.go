@@ -44,6 +44,8 @@ func (t *tally) add(c *counters) {
 const (
 	page     = 256 // notices of one kind that a turn looks at
 	patience = 3   // turns that one notice may spoil
+
+	unreadable = "unreadable" // the reason of a notice that spoiled as many
 )
 
 // run records what has ended first, so that a lane's next notice can go in the
@@ -89,14 +91,32 @@ func (t *turn) quarantine() error {
 		if err != nil {
 			return err
 		}
-		t.say(func() {
-			t.o.Log.Error("notice given up: it cannot be worked with", "notice", id, "case", n.CaseNumber, "err", f.err)
-		})
-		if err := t.bury(n, failure{reason: "unreadable"}); err != nil {
+		if err := t.isolate(n, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isolate ends a notice that cannot be worked with: as sent when the provider has it,
+// though its message cannot be told so.
+func (t *turn) isolate(n *notify.Notice, f *fault) error {
+	for _, r := range t.Finished {
+		if r.job.notice.ID != n.ID || r.err != nil || !holds(r.job.notice, n) {
+			continue
+		}
+		t.say(func() {
+			t.o.Log.Error("notice sent, and its message cannot be written", "notice", n.ID, "case", n.CaseNumber, "err", f.err)
+		})
+		n.ProviderID = cmp.Or(r.receipt.ProviderID, n.ProviderID)
+		if n.State = finalState(r.receipt.State); n.State != notify.Dead {
+			return t.went(n)
+		}
+	}
+	t.say(func() {
+		t.o.Log.Error("notice given up: it cannot be worked with", "notice", n.ID, "case", n.CaseNumber, "err", f.err)
+	})
+	return t.bury(n, failure{reason: unreadable})
 }
 
 // record writes how sends ended. A result whose lease is over is dropped: its
@@ -297,16 +317,14 @@ func (t *turn) take(n *notify.Notice, door channels.Channel) (*job, error) {
 		n.Receipt, n.Refusal = "", "" // of an earlier try
 	}
 	n.Tries++
-	m, err := t.ledger.Attempted(t.tx, n.Message, casecore.Attempt{
-		No: n.Tries, Channel: n.Channel, At: t.now, State: channels.Sending,
-	})
+	n.Began = t.now
+	m, err := casecore.Messages.Get(t.tx, n.Message)
 	if isNotFound(err) {
 		return nil, t.bury(n, failure{reason: "message_lost"})
 	}
 	if err != nil {
 		return nil, err
 	}
-	n.Proof = m.Proof()
 	if err := notify.Notices.Put(t.tx, n); err != nil {
 		return nil, err
 	}
