@@ -39,7 +39,8 @@ type Store interface {
 	// Update runs fn in a transaction: all of it is durable before Update
 	// returns nil, and nothing of it happened when Update returns an error.
 	// fn may run more than once, so it must change nothing but tx and the
-	// variables it sets anew on each run; it must not call Update itself.
+	// variables it sets anew on each run; it must not call Update itself, nor wait
+	// for anybody who does.
 	// A panic in fn rolls back and goes on to the caller.
 	Update(ctx context.Context, fn func(Tx) error) error
 

@@ -58,7 +58,7 @@ func operations(l *layer) []operation {
 			case c.gone:
 				ops = append(ops, operation{t.c, opDelete, at, nil})
 			case c.base == 0:
-				ops = append(ops, operation{t.c, opInsert, nil, document(c.id, c.version, c.keys, c.body)})
+				ops = append(ops, operation{t.c, opInsert, nil, c.inserted()})
 			default:
 				if free := c.released(t, all); len(free) > 0 {
 					ops = append(ops, operation{t.c, opRelease, at, bson.D{{Key: "$unset", Value: free}}})
@@ -72,6 +72,14 @@ func operations(l *layer) []operation {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.c.Name(), b.c.Name()))
 	})
 	return ops
+}
+
+// inserted is a new document as it is stored.
+func (c *change) inserted() bson.Raw {
+	if c.doc == nil {
+		return document(c.id, c.version, c.keys, c.body)
+	}
+	return c.doc
 }
 
 // released are the unique keys that the document lets go of and another document

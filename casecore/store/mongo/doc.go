@@ -13,6 +13,10 @@
 // One commit with majority and journal answers them all. A function that another
 // process overtook gets a new snapshot first.
 //
+// While one commit is on its way the next one is made ready on top of it; should it
+// fail, what stands on it runs anew. At a document that has made functions run again, such
+// as a counter, the next ones wait for their turn, and run once.
+//
 // # Reading
 //
 // Functions that begin at about the same time share a snapshot, which is never older

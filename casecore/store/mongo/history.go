@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"casewire/casecore/store"
 )
 
@@ -14,9 +16,10 @@ type change struct {
 	version uint64 // as it is now, or was when it went
 	body    []byte
 	keys    keySet
-	base    uint64 // the version below this change; 0: there was none
-	had     keySet // the keys of that version
-	sure    bool   // read from the server after every run that may meet it began
+	base    uint64   // the version below this change; 0: there was none
+	had     keySet   // the keys of that version
+	doc     bson.Raw // of a new one, as it is stored; nil: not made yet
+	sure    bool     // read from the server after every run that may meet it began
 }
 
 // changes are those of one table. held says which document a unique key went to.
@@ -30,6 +33,7 @@ type layer struct {
 	seq     uint64
 	tables  map[*table]*changes
 	foreign bool // parts of what other processes committed
+	sent    bool // its commit is on its way, or done
 }
 
 func newLayer() *layer { return &layer{tables: make(map[*table]*changes)} }
@@ -77,6 +81,17 @@ func (l *layer) merge(other *layer) {
 	}
 }
 
+// encode makes the stored form of what is new in the layer.
+func (l *layer) encode() {
+	for _, all := range l.tables {
+		for _, c := range all.docs {
+			if c.base == 0 && !c.gone && c.doc == nil {
+				c.doc = document(c.id, c.version, c.keys, c.body)
+			}
+		}
+	}
+}
+
 func heldKey(index, key string) string { return index + "\x00" + key }
 
 // layers are laid over a snapshot, the newest last.
@@ -92,12 +107,12 @@ func (ls layers) newest(t *table, id string) *change {
 	return nil
 }
 
-// committed reports whether the last change of a document is a commit, and not of the
-// round on its way.
+// committed reports whether the last change of a document is a commit, or may be one
+// by now, and not of the round that is being made.
 func (ls layers) committed(t *table, id string) bool {
 	for _, l := range slices.Backward(ls) {
 		if l.find(t, id) != nil {
-			return l.seq != 0
+			return l.seq != 0 || l.sent
 		}
 	}
 	return false

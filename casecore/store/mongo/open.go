@@ -24,7 +24,7 @@ type Options struct {
 	// Database is the name of the database when the address has none; "" means
 	// casewire.
 	Database string
-	// Check is called by the writer's goroutine at the named points "store.begin",
+	// Check is called, perhaps from two goroutines at once, at the named points "store.begin",
 	// "store.before-commit" and "store.after-commit", for tests that end the
 	// process there. An error at the first two makes the transaction fail; the
 	// commit that is done at the third stays done.
@@ -69,6 +69,7 @@ type Store struct {
 	bulk       bool // the server knows bulkWrite over collections
 	tables     map[string]*table
 	history    *history
+	contended  contended
 	writer     *writer
 	gate       *engine.Gate
 	hub        *engine.Hub
@@ -130,11 +131,11 @@ func Open(ctx context.Context, uri string, o Options, colls ...*store.Coll) (_ *
 		return nil, s.blame(err)
 	}
 	s.refill = newRefill(s)
-	s.stream = newStream(s)
+	s.stream = &stream{s: s}
 	if err := s.stream.open(ctx); err != nil {
 		return nil, s.blame(err)
 	}
-	go s.stream.run(s.base) //nolint:contextcheck // it outlives ctx
+	s.stream.start(s.base) //nolint:contextcheck // it outlives ctx
 	s.refill.stopped = make(chan struct{})
 	go s.refill.run(s.base) //nolint:contextcheck // it outlives ctx
 	s.writer = &writer{s: s, queue: make(chan *request, o.MaxGroup), stopped: make(chan struct{})}

@@ -3,6 +3,7 @@ package mongo
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Bounds of one round.
@@ -18,35 +19,118 @@ var errStopped = errors.New("stopped before the commit")
 // round is a group on its way to a commit.
 type round struct {
 	w       *writer
+	ahead   *flight // the round before, whose commit is not done yet; nil: none
+	spoiled bool    // what was run on top of others must be run anew
 	group   []*request
 	pending *layer
+	bytes   int        // of bodies in pending
 	rest    []*request // for whom there was no room
 }
 
-// serve brings a group to its commit and answers everybody. It returns those
-// for whom there was no room.
-func (w *writer) serve(group []*request) (rest []*request) {
-	w.s.stats.groups.Add(1)
-	rd := &round{w: w}
-	for _, r := range group {
-		if r.take() {
-			rd.group = append(rd.group, r)
+// flight is a round whose commit is on its way.
+type flight struct {
+	rd     *round
+	landed chan error
+}
+
+// form takes requests in until there is one and nothing is ahead. What the round
+// ahead is about to commit counts as committed meanwhile, so that nothing but the
+// commit itself keeps the next one waiting. It returns whether there will
+// be more, and how the commit ahead ended.
+func (rd *round) form(rest []*request) (open bool, landed error) {
+	rd.admit(rest)
+	var ahead chan error
+	if rd.ahead != nil {
+		ahead = rd.ahead.landed
+	}
+	queue := rd.w.queue
+	for ahead != nil || len(rd.group) == 0 {
+		if len(rd.group) >= rd.w.s.opts.MaxGroup || len(rd.rest) > 0 {
+			queue = nil
+		}
+		select {
+		case r, ok := <-queue:
+			switch {
+			case ok:
+				rd.admit(rd.w.gather(r, rd.w.s.opts.MaxGroup-len(rd.group)))
+			case ahead == nil:
+				return false, nil
+			default:
+				queue = nil
+			}
+		case err := <-ahead:
+			return true, err
 		}
 	}
-	if err := w.s.check("store.begin"); err != nil {
-		rd.answer(err)
+	return true, nil
+}
+
+// admit takes requests into the round. Their callers may still leave.
+func (rd *round) admit(list []*request) {
+	list = slices.DeleteFunc(list, func(r *request) bool { return !r.take() })
+	if len(list) == 0 {
+		return
+	}
+	if err := rd.w.s.check("store.begin"); err != nil {
+		for _, r := range list {
+			r.done <- err
+		}
+		return
+	}
+	had, left := len(rd.group), len(rd.rest)
+	rd.add(list)
+	for _, r := range rd.group[had:] {
+		r.release()
+	}
+	for _, r := range rd.rest[left:] {
+		r.release()
+	}
+}
+
+// launch sends the commit off; nil when there is nobody left.
+func (rd *round) launch() *flight {
+	had := len(rd.group)
+	rd.group = slices.DeleteFunc(rd.group, func(r *request) bool { return !r.take() })
+	if rd.spoiled || len(rd.group) < had { // others may have built on what is not there now
+		rd.gather()
+	}
+	if len(rd.group) == 0 {
 		return nil
 	}
+	rd.w.s.stats.groups.Add(1)
+	rd.pending.sent = true
+	f := &flight{rd: rd, landed: make(chan error, 1)}
+	go func() { f.landed <- rd.commit() }()
+	return f
+}
+
+// leftover gives away those for whom there was no room.
+func (rd *round) leftover() []*request {
+	rest := rd.rest
+	rd.rest = nil
+	return rest
+}
+
+// serve brings a group to its commit, with nothing ahead and nothing behind it, and
+// answers everybody. It returns those for whom there was no room.
+func (w *writer) serve(group []*request) (rest []*request) {
+	w.s.stats.groups.Add(1)
+	rd := &round{w: w, group: group}
+	if rd.gather(); len(rd.group) == 0 {
+		return rd.leftover()
+	}
+	return rd.settle(rd.commit())
+}
+
+// settle answers everybody when the commit ended well, and tries again when it did
+// not. It returns those for whom there was no room.
+func (rd *round) settle(err error) (rest []*request) {
+	w := rd.w
 	for tries, wait := 1, w.s.patience(); ; tries++ {
-		rd.gather()
-		if len(rd.group) == 0 {
-			return rd.rest
-		}
-		err := rd.commit()
 		if err == nil {
 			rd.published()
 			rd.answer(nil)
-			return rd.rest
+			return rd.leftover()
 		}
 		w.s.stats.retries.Add(1)
 		if !errors.Is(err, errRefused) && !isTransient(err) || errors.Is(err, ErrUnknown) || errors.Is(err, errStopped) {
@@ -54,27 +138,30 @@ func (w *writer) serve(group []*request) (rest []*request) {
 				return rd.alone()
 			}
 			rd.answer(fmt.Errorf("commit: %w", err))
-			return rd.rest
+			return rd.leftover()
 		}
 		found, learnErr := w.learn(rd.pending)
 		if learnErr != nil && !isTransient(learnErr) {
 			rd.answer(fmt.Errorf("commit: %w", learnErr))
-			return rd.rest
+			return rd.leftover()
 		}
 		if tries >= maxTries && !isAway(err) {
 			if len(rd.group) > 1 {
 				return rd.alone()
 			}
 			rd.answer(&againError{err})
-			return rd.rest
+			return rd.leftover()
 		}
-		if found > 0 {
-			continue // there is news to go on with
+		if found == 0 { // else there is news to go on with
+			if e := wait.pause(w.s.base); e != nil {
+				rd.answer(fmt.Errorf("%w: %w", e, err))
+				return rd.leftover()
+			}
 		}
-		if e := wait.pause(w.s.base); e != nil {
-			rd.answer(fmt.Errorf("%w: %w", e, err))
-			return rd.rest
+		if rd.gather(); len(rd.group) == 0 {
+			return rd.leftover()
 		}
+		err = rd.commit()
 	}
 }
 
@@ -84,19 +171,23 @@ func (rd *round) alone() (rest []*request) {
 	for _, r := range rd.group {
 		rest = append(rest, rd.w.serve([]*request{r})...)
 	}
-	return append(rest, rd.rest...)
+	return append(rest, rd.leftover()...)
 }
 
-// gather makes pending of what the functions of the group wrote, and runs those
-// again that something has overtaken.
+// gather makes pending anew of what the functions of the group wrote.
 func (rd *round) gather() {
-	rd.pending = newLayer()
-	rd.renewStale()
-	group, bytes := rd.group, 0
-	rd.group = nil
-	for i, r := range group {
-		if bytes > maxBytes {
-			rd.rest = append(rd.rest, group[i:]...)
+	list := rd.group
+	rd.group, rd.pending, rd.bytes = nil, newLayer(), 0
+	rd.add(list)
+}
+
+// add puts what the functions wrote on top of what is pending, and runs those again
+// that something has overtaken.
+func (rd *round) add(list []*request) {
+	rd.renewStale(list)
+	for i, r := range list {
+		if rd.bytes > maxBytes {
+			rd.rest = append(rd.rest, list[i:]...)
 			return
 		}
 		if err := r.ctx.Err(); err != nil {
@@ -106,8 +197,9 @@ func (rd *round) gather() {
 		if rd.fit(r) {
 			rd.group = append(rd.group, r)
 			if r.err == nil {
+				r.tx.own.encode()
 				rd.pending.merge(r.tx.own)
-				bytes += r.tx.own.bytes()
+				rd.bytes += r.tx.own.bytes()
 			}
 		}
 	}
@@ -116,10 +208,18 @@ func (rd *round) gather() {
 // fit sees to it that the last run of a function holds on top of what is pending.
 // It answers those for whom this cannot be done here.
 func (rd *round) fit(r *request) bool {
-	s := rd.w.s
-	over := rd.over(r)
-	if !r.late && r.tx.fits(over) {
+	s, over := rd.w.s, rd.over(r)
+	switch {
+	case r.early:
+		stands := !r.late && r.tx.stands(over)
+		if end := r.goOn(over, stands); end.gone || stands {
+			s.stats.waited.Add(1)
+			return rd.accept(r, r.tx, end)
+		}
+	case !r.late && r.tx.fits(over):
 		return true
+	case !r.late:
+		s.contended.note(r.tx, over)
 	}
 	if r.tx.torn(over) {
 		rd.renew([]*request{r})
@@ -128,14 +228,18 @@ func (rd *round) fit(r *request) bool {
 	s.stats.reruns.Add(1)
 	tx := &tx{ctx: r.ctx, s: s, snap: r.tx.snap, over: over, own: newLayer()}
 	r.turn <- tx
-	end := <-r.ran
+	return rd.accept(r, tx, <-r.ran)
+}
+
+// accept takes over a run on top of what is pending.
+func (rd *round) accept(r *request, tx *tx, end outcome) bool {
 	switch {
 	case end.gone:
 		return false
 	case tx.broken != nil:
 		r.done <- again(r.ctx, tx.broken)
 		return false
-	case end.err != nil && (over.mixed() || tx.hoped): // it may have failed of the mixture, or of what it hoped
+	case end.err != nil && (tx.over.mixed() || tx.hoped): // it may have failed of the mixture, or of what it hoped
 		r.done <- &againError{end.err}
 		return false
 	}
@@ -143,15 +247,21 @@ func (rd *round) fit(r *request) bool {
 	return true
 }
 
-// over is what the process has committed since the snapshot of a function, and what
-// the round has so far.
-func (rd *round) over(r *request) layers { return append(rd.w.s.history.since(r.seq), rd.pending) }
+// over is what the process has committed since the snapshot of a function, what is
+// about to be, and what the round has so far.
+func (rd *round) over(r *request) layers {
+	over := rd.w.s.history.since(r.seq)
+	if rd.ahead != nil {
+		over = append(over, rd.ahead.rd.pending)
+	}
+	return append(over, rd.pending)
+}
 
 // renewStale gives new snapshots to all who need one, at once.
-func (rd *round) renewStale() {
+func (rd *round) renewStale(list []*request) {
 	var stale []*request
-	for _, r := range rd.group {
-		if over := rd.over(r); r.ctx.Err() == nil && !r.tx.fits(over) && r.tx.torn(over) {
+	for _, r := range list {
+		if over := rd.over(r); r.ctx.Err() == nil && (r.early || !r.tx.fits(over)) && r.tx.torn(over) {
 			stale = append(stale, r)
 		}
 	}

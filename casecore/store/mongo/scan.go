@@ -102,6 +102,7 @@ func (sn *snapshot) nth(ctx context.Context, sc *scanned, i, want int) (*stored,
 
 // more reads the next documents of the range.
 func (sn *snapshot) more(ctx context.Context, sc *scanned, want int) error {
+	sn.last = docName{}
 	after, behind := sc.after, sc.behind
 	if len(sc.docs) > 0 {
 		after, behind = sc.end(), true
@@ -142,6 +143,7 @@ func byID(id string) query {
 // find reads from the snapshot, which begins with the first document read: until
 // then a server that is away is waited for.
 func (sn *snapshot) find(ctx context.Context, t *table, q query, limit int) (list []*stored, err error) {
+	sn.reads++
 	a := &ask{t: t, q: q, limit: limit, answer: make(chan answer, 1)}
 	if sn.at != nil {
 		return sn.at.ask(ctx, a)

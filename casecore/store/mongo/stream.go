@@ -26,12 +26,9 @@ const (
 type stream struct {
 	s       *Store
 	cs      *mongo.ChangeStream
-	token   bson.Raw // where it goes on
-	started bool
-	stopped chan struct{}
+	token   bson.Raw      // where it goes on
+	stopped chan struct{} // closed when run has ended; nil: it was never begun
 }
-
-func newStream(s *Store) *stream { return &stream{s: s, stopped: make(chan struct{})} }
 
 // open opens the stream where it broke off, or now.
 func (st *stream) open(ctx context.Context) error {
@@ -57,9 +54,13 @@ func (st *stream) open(ctx context.Context) error {
 	return nil
 }
 
-// run follows the stream until ctx is done.
+// start has the stream followed until ctx is done.
+func (st *stream) start(ctx context.Context) {
+	st.stopped = make(chan struct{})
+	go st.run(ctx)
+}
+
 func (st *stream) run(ctx context.Context) {
-	st.started = true
 	defer close(st.stopped)
 	for {
 		err := st.follow(ctx)
@@ -75,9 +76,9 @@ func (st *stream) run(ctx context.Context) {
 	}
 }
 
-// wait waits until run has ended. It must have been told by its context.
+// wait waits until nobody follows the stream any more. Its context must be done.
 func (st *stream) wait() {
-	if st.cs != nil || st.started {
+	if st.stopped != nil {
 		<-st.stopped
 	}
 }

@@ -21,11 +21,12 @@ type tx struct {
 	ctx      context.Context // the caller's: when it is done, the run goes no further
 	s        *Store
 	snap     *snapshot
-	over     layers // what the process committed since, when the run is a later one
+	over     layers // what the process committed since, once its turn has come
 	own      *layer // nil in a view
 	ended    bool
 	broken   error // a read failed: what the function made of it does not count
 	hoped    bool  // a Put was answered without looking: the commit may refuse it
+	lead     *lead // of a first run: it may wait for its turn; nil: it may not
 	scanning map[*table]int
 }
 
@@ -86,7 +87,14 @@ func (tx *tx) Get(coll *store.Coll, id string) (store.Doc, error) {
 	if id == "" || len(id) > store.MaxID || !utf8.ValidString(id) {
 		return store.Doc{}, store.ErrNotFound
 	}
+	name := docName{t, id}
+	stops := tx.lead.stops(name) && tx.untouched(name) && !tx.inScan()
 	now, err := tx.current(t, id)
+	if err == nil && stops {
+		if err = tx.wait(name); err == nil {
+			now, err = tx.current(t, id)
+		}
+	}
 	if err != nil {
 		return store.Doc{}, tx.failed(err)
 	}
@@ -94,6 +102,23 @@ func (tx *tx) Get(coll *store.Coll, id string) (store.Doc, error) {
 		return store.Doc{}, store.ErrNotFound
 	}
 	return store.Doc{ID: id, Version: now.version, Body: bytes.Clone(now.body)}, nil
+}
+
+// untouched reports whether the run has neither read nor written the document.
+func (tx *tx) untouched(name docName) bool {
+	_, known := tx.snap.known(name.t, name.id)
+	return !known && tx.own.find(name.t, name.id) == nil
+}
+
+// inScan reports whether the function is in the middle of a scan, which does not see
+// what comes to lie over the snapshot meanwhile.
+func (tx *tx) inScan() bool {
+	for _, n := range tx.scanning {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // current returns the document as this run sees it; gone when there is none.
@@ -281,7 +306,7 @@ func (tx *tx) fits(over layers) bool {
 		return true
 	}
 	for name, d := range tx.snap.docs {
-		if c := over.newest(name.t, name.id); c != nil && c.differs(d) {
+		if c := over.newest(name.t, name.id); c != nil && c.differs(d) && !tx.lead.waitsFor(name) {
 			return false
 		}
 	}
@@ -336,6 +361,8 @@ type snapshot struct {
 	wary   bool                // what is written is looked for first, also under a new id
 	docs   map[docName]*stored // nil: it is not there
 	scans  map[scanName]*scanned
+	last   docName // what was read last, if that was a document
+	reads  int     // questions to the server
 
 	ahead map[*table]ahead
 }
@@ -358,6 +385,7 @@ func (sn *snapshot) get(ctx context.Context, t *table, id string) (*stored, erro
 	if err != nil {
 		return nil, err
 	}
+	sn.last = docName{t, id}
 	if sn.keep {
 		sn.docs[docName{t, id}] = d
 	}

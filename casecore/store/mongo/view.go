@@ -31,7 +31,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 	return err
 }
 
-type stats struct{ groups, commits, updates, reruns, retries, again, unsure, missed, renewed atomic.Uint64 }
+type stats struct{ groups, commits, updates, reruns, retries, again, unsure, missed, renewed, waited atomic.Uint64 }
 
 // Stats are figures for metrics, counted since Open.
 type Stats struct {
@@ -39,6 +39,7 @@ type Stats struct {
 	Commits uint64 // transactions committed with changes
 	Updates uint64 // Update calls that returned nil
 	Reruns  uint64 // functions run again because a neighbour overtook them
+	Waited  uint64 // functions that waited for their turn at a contended document, and were not overtaken
 	Retries uint64 // transactions that did not commit and were tried again
 	Again   uint64 // functions begun again on a newer snapshot
 	Unsure  uint64 // commits whose answer was lost and had to be found out
@@ -51,6 +52,6 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Groups: s.stats.groups.Load(), Commits: s.stats.commits.Load(), Updates: s.stats.updates.Load(),
 		Reruns: s.stats.reruns.Load(), Retries: s.stats.retries.Load(), Again: s.stats.again.Load(),
-		Unsure: s.stats.unsure.Load(), Missed: s.stats.missed.Load(), Renewed: s.stats.renewed.Load(),
+		Unsure: s.stats.unsure.Load(), Missed: s.stats.missed.Load(), Renewed: s.stats.renewed.Load(), Waited: s.stats.waited.Load(),
 	}
 }

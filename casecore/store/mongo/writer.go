@@ -23,8 +23,10 @@ type request struct {
 	seq   uint64    // of the history, when the first run began
 	tx    *tx       // the last run
 	fresh *snapshot // of a run after another process has changed something; nil: none
-	late  bool      // that was a later run, which saw its neighbours' changes
+	late  bool      // that run saw its neighbours' changes, or must not be taken for one that did not need to
 	err   error     // of a later run
+	early bool      // its function is still in its first run, and waits at a contended document
+	next  chan bool // early: it goes on; false: the run is worth nothing
 	turn  chan *tx
 	ran   chan outcome
 	done  chan error
@@ -60,8 +62,8 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	s.inside.Add(1)
 	defer s.inside.Add(-1)
 	began := time.Now()
-	for wait := s.patience(); ; {
-		err := s.attempt(ctx, fn)
+	for wait, eager := s.patience(), true; ; eager = false {
+		err := s.attempt(ctx, fn, eager)
 		var again *againError
 		if !errors.As(err, &again) {
 			return err
@@ -76,16 +78,34 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	}
 }
 
-// attempt runs fn on a new snapshot and hands what it wrote to the writer.
-func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
+// attempt runs fn on a new snapshot and hands what it wrote to the writer; with eager
+// perhaps before it has ended.
+func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error, eager bool) error {
 	seq := s.history.enter()
 	defer s.history.leave(seq)
 	snap := newSnapshot(s)
 	defer snap.end()
-	first, err := s.firstRun(ctx, snap, fn)
+	r := &request{
+		ctx: ctx, seq: seq, next: make(chan bool, 1),
+		turn: make(chan *tx, 1), ran: make(chan outcome, 1), done: make(chan error, 1),
+	}
+	defer func() { r.fresh.end() }()
+	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
+	if eager {
+		first.lead = &lead{w: s.writer, r: r}
+	}
+	err := first.run(fn)
+	if l := first.lead; l != nil && l.handed {
+		if l.ended {
+			return l.answer
+		}
+		snap.pause()
+		return s.writer.answer(r, fn)
+	}
 	if err != nil && first.hoped && first.broken == nil { // of what it hoped, perhaps
 		snap.wary = true
-		first, err = s.firstRun(ctx, snap, fn)
+		first = &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
+		err = first.run(fn)
 	}
 	snap.pause()
 	if broken := first.broken; broken != nil {
@@ -98,19 +118,11 @@ func (s *Store) attempt(ctx context.Context, fn func(store.Tx) error) error {
 		s.stats.updates.Add(1)
 		return nil
 	}
-	r := &request{
-		ctx: ctx, seq: seq, tx: first,
-		turn: make(chan *tx, 1), ran: make(chan outcome, 1), done: make(chan error, 1),
+	r.tx = first
+	if err := s.writer.submit(r); err != nil {
+		return err
 	}
-	defer func() { r.fresh.end() }()
-	return s.writer.submit(r, fn)
-}
-
-func (s *Store) firstRun(ctx context.Context, snap *snapshot, fn func(store.Tx) error) (*tx, error) {
-	first := &tx{ctx: ctx, s: s, snap: snap, own: newLayer()}
-	defer func() { first.ended = true }()
-	err := fn(first)
-	return first, err
+	return s.writer.answer(r, fn)
 }
 
 // again says that a run that failed to read is worth another.
@@ -121,13 +133,18 @@ func again(ctx context.Context, err error) error {
 	return err
 }
 
-// submit waits for the writer's answer and runs fn whenever it asks for that.
-func (w *writer) submit(r *request, fn func(store.Tx) error) error {
+// submit puts the request in the writer's queue.
+func (w *writer) submit(r *request) error {
 	select {
 	case w.queue <- r:
+		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
+}
+
+// answer waits for the writer's answer and runs fn whenever it asks for that.
+func (w *writer) answer(r *request, fn func(store.Tx) error) error {
 	cancelled := r.ctx.Done()
 	for {
 		select {
@@ -160,6 +177,14 @@ func (r *request) take() bool {
 	return r.state.CompareAndSwap(waiting, taken) || r.state.Load() == taken
 }
 
+// release gives the request back to its caller, who may leave, for the time being.
+func (r *request) release() {
+	r.state.Store(waiting)
+	if err := r.ctx.Err(); err != nil && r.state.CompareAndSwap(waiting, left) {
+		r.done <- err
+	}
+}
+
 // writer owns the goroutine that makes transactions of requests.
 type writer struct {
 	s       *Store
@@ -171,30 +196,35 @@ type writer struct {
 	ended   time.Time  // when the sessions of the others were ended last
 }
 
-// run serves the queue until it is closed.
+// run serves the queue until it is closed. While one round is on its way to the
+// server the next one is made ready on top of it.
 func (w *writer) run() {
 	defer close(w.stopped)
 	defer w.endSession()
+	var ahead *flight
 	var rest []*request
 	for {
-		group := rest
-		if len(group) == 0 {
-			first, ok := <-w.queue
-			if !ok {
-				return
-			}
-			group = w.gather(first)
+		rd := &round{w: w, ahead: ahead, pending: newLayer()}
+		open, landed := rd.form(rest)
+		rest = nil
+		if ahead != nil {
+			rest = ahead.rd.settle(landed)
+			rd.ahead, rd.spoiled = nil, landed != nil
 		}
-		rest = w.serve(group)
+		if !open {
+			return
+		}
+		ahead = rd.launch()
+		rest = append(rest, rd.leftover()...)
 	}
 }
 
-// gather takes what is waiting and does not wait for more: the next group forms
-// by itself during the commit of this one.
-func (w *writer) gather(first *request) []*request {
+// gather takes what is waiting, at most so many, and does not wait for more: they
+// come by themselves while a commit is on its way.
+func (w *writer) gather(first *request, most int) []*request {
 	runtime.Gosched() // those just answered are about to ask again: let them
 	group := []*request{first}
-	for len(group) < w.s.opts.MaxGroup {
+	for len(group) < most {
 		select {
 		case r, ok := <-w.queue:
 			if !ok {
