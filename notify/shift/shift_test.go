@@ -14,9 +14,9 @@ import (
 // takes ends in while takes is true.
 type house struct {
 	*shift.Shift[error]
-	length   time.Duration
-	stubborn bool // the deed does not heed its context
-	takes    bool
+	length time.Duration
+	deaf   bool // the deed does not heed its context
+	takes  bool
 
 	begun, recorded int
 	ends            []error
@@ -36,7 +36,7 @@ func (h *house) round(_, deeds context.Context) time.Duration {
 }
 
 func (h *house) deed(ctx context.Context) error {
-	if h.stubborn {
+	if h.deaf {
 		time.Sleep(h.length)
 		return nil
 	}
@@ -61,7 +61,7 @@ func TestStop(t *testing.T) {
 		{name: "nothing runs: at once", house: house{length: time.Second, takes: true}, stop: 5 * time.Second, ends: 5 * time.Second},
 		{name: "a deed that ends in time is waited for", house: house{length: 8 * time.Second, takes: true}, stop: time.Second, ends: 8 * time.Second},
 		{name: "one that does not is cut", house: house{length: time.Hour, takes: true}, stop: time.Second, ends: 11 * time.Second, want: shift.ErrCut},
-		{name: "one that cannot be cut is waited for", house: house{length: time.Minute, stubborn: true, takes: true}, stop: time.Second, ends: time.Minute},
+		{name: "one that cannot be cut is waited for", house: house{length: time.Minute, deaf: true, takes: true}, stop: time.Second, ends: time.Minute},
 		{name: "what the store does not take is left to the lease", house: house{length: 2 * time.Second}, stop: time.Second, ends: 11 * time.Second, unkept: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

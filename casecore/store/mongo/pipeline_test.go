@@ -20,12 +20,8 @@ type sum struct{ N int }
 // adder adds n, and tells what each run of its function has found.
 func adder(ctx context.Context, s store.Store, n int, found chan<- int) error {
 	return s.Update(ctx, func(tx store.Tx) error {
-		d, err := tx.Get(sums, "all")
+		d, all, err := sumOf(tx, "all")
 		if err != nil {
-			return err
-		}
-		var all sum
-		if err := json.Unmarshal(d.Body, &all); err != nil {
 			return err
 		}
 		found <- all.N
@@ -70,7 +66,7 @@ func TestWhoOnlyLooksAtACommitThatFails(t *testing.T) {
 		t.Errorf("who looked heard %v", err)
 	}
 	if err := s.View(t.Context(), func(tx store.Tx) error {
-		got, err := sumOf(tx, "seen")
+		_, got, err := sumOf(tx, "seen")
 		if got.N != 0 {
 			t.Errorf("it wrote %d, of what never was", got.N)
 		}
@@ -99,12 +95,7 @@ func halted(t *testing.T, fails bool) (s *mongo.Store, under, land chan struct{}
 		}
 		return nil
 	}}, sums)
-	if err := s.Update(t.Context(), func(tx store.Tx) error {
-		_, err := tx.Put(sums, store.Doc{ID: "all", Body: []byte(`{"N":0}`)})
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, s)
 	armed.Store(true)
 	return s, under, land
 }
@@ -159,7 +150,7 @@ func standOnEachOther(t *testing.T, fails, leaves bool) {
 	}
 	for _, id := range []string{"all", "seen"} {
 		err := s.View(t.Context(), func(tx store.Tx) error {
-			got, err := sumOf(tx, id)
+			_, got, err := sumOf(tx, id)
 			if got.N != want {
 				t.Errorf("%s is %d, want %d", id, got.N, want)
 			}
@@ -171,18 +162,28 @@ func standOnEachOther(t *testing.T, fails, leaves bool) {
 	}
 }
 
-func sumOf(tx store.Tx, id string) (n sum, err error) {
-	d, err := tx.Get(sums, id)
-	if err != nil {
-		return n, err
+// begin writes a sum of zero.
+func begin(t *testing.T, s store.Store) {
+	t.Helper()
+	if err := s.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Put(sums, store.Doc{ID: "all", Body: []byte(`{"N":0}`)})
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
-	return n, json.Unmarshal(d.Body, &n)
+}
+
+func sumOf(tx store.Tx, id string) (d store.Doc, n sum, err error) {
+	if d, err = tx.Get(sums, id); err == nil {
+		err = json.Unmarshal(d.Body, &n)
+	}
+	return d, n, err
 }
 
 // looker writes what it sees of the sum into another document, and tells of it.
 func looker(ctx context.Context, s store.Store, found chan<- int) error {
 	return s.Update(ctx, func(tx store.Tx) error {
-		n, err := sumOf(tx, "all")
+		_, n, err := sumOf(tx, "all")
 		if err != nil {
 			return err
 		}
@@ -197,12 +198,7 @@ func looker(ctx context.Context, s store.Store, found chan<- int) error {
 func TestMoreThanOneTransactionHolds(t *testing.T) {
 	large := &store.Coll{Name: "large", Rekey: noKeys}
 	s := open(t, mongo.Options{Database: newDatabase(t)}, sums, large)
-	if err := s.Update(t.Context(), func(tx store.Tx) error {
-		_, err := tx.Put(sums, store.Doc{ID: "all", Body: []byte(`{"N":0}`)})
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, s)
 	const many = 40
 	body := fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("x", store.MaxBody-1000))
 	var wg sync.WaitGroup
@@ -212,12 +208,8 @@ func TestMoreThanOneTransactionHolds(t *testing.T) {
 				if _, err := tx.Put(large, store.Doc{ID: fmt.Sprint("l", i), Body: body}); err != nil {
 					return err
 				}
-				d, err := tx.Get(sums, "all")
+				d, all, err := sumOf(tx, "all")
 				if err != nil {
-					return err
-				}
-				var all sum
-				if err := json.Unmarshal(d.Body, &all); err != nil {
 					return err
 				}
 				d.Body = fmt.Appendf(nil, `{"N":%d}`, all.N+1)
