@@ -69,6 +69,17 @@ type Tx interface {
 	// as its last pair. Writing to coll while scanning it is allowed only after
 	// the loop has ended.
 	Scan(coll *Coll, r Range) iter.Seq2[Doc, error]
+	// Expect says what the function is about to read, so that an engine that has to
+	// ask a server asks for all of it at once. It has no other effect: what cannot
+	// be read is told to whoever reads it.
+	Expect(reads ...Read)
+}
+
+// Read names a document by its id, or with an Index by a Unique key.
+type Read struct {
+	Coll  *Coll
+	Index string // empty: Key is the id
+	Key   string
 }
 
 // Doc is a document as the engine sees it.

@@ -57,6 +57,14 @@ func (t *Table[T, P]) Get(tx Tx, id string) (P, error) {
 	return t.decode(d)
 }
 
+// ByID is what Get reads, for Tx.Expect.
+func (t *Table[T, P]) ByID(id string) Read { return Read{Coll: t.coll, Key: id} }
+
+// ByKey is what Find reads in a Unique index, for Tx.Expect.
+func (t *Table[T, P]) ByKey(index, key string) Read {
+	return Read{Coll: t.coll, Index: index, Key: key}
+}
+
 // Put writes p and sets its new version. A record without an id gets one.
 func (t *Table[T, P]) Put(tx Tx, p P) error {
 	m := p.meta()

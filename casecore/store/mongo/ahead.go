@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -94,17 +95,28 @@ func (sn *snapshot) getAhead(ctx context.Context, t *table, id string) (*stored,
 	case err != nil:
 		return nil, fmt.Errorf("get from %s: %w", t.coll.Name, err)
 	}
-	if a.docs == nil || len(a.docs) > maxRecent { // so that a long view stays small
-		a.docs = make(map[string]*stored, len(ids))
-	}
+	docs := make(map[string]*stored, len(ids))
 	for _, id := range ids {
-		a.docs[id] = nil
+		docs[id] = nil
 	}
 	for _, d := range list {
-		a.docs[d.id] = d
+		docs[d.id] = d
+	}
+	sn.keepAhead(t, docs)
+	return docs[id], nil
+}
+
+// keepAhead keeps what was read before it is asked for.
+func (sn *snapshot) keepAhead(t *table, docs map[string]*stored) {
+	a := sn.ahead[t]
+	if a.docs == nil || len(a.docs) > maxRecent { // so that a long view stays small
+		a.docs = make(map[string]*stored, len(docs))
+	}
+	maps.Copy(a.docs, docs)
+	if sn.ahead == nil {
+		sn.ahead = make(map[*table]ahead)
 	}
 	sn.ahead[t] = a
-	return a.docs[id], nil
 }
 
 func (sn *snapshot) getOne(ctx context.Context, t *table, id string) (*stored, error) {

@@ -30,14 +30,16 @@ type family struct {
 
 // serve answers questions, those of one family together.
 func (m *moment) serve(list []*ask) {
-	families := make(map[family][]*ask)
+	families := make(map[family][]*question)
 	for _, a := range list {
-		if a.q.exactly == nil {
-			a.answer <- m.reply(a)
-			continue
+		for _, q := range a.questions {
+			if q.exactly == nil {
+				m.reply(q)
+				continue
+			}
+			f := family{q.t, q.exactly.ix.Name, q.exactly.reverse}
+			families[f] = append(families[f], q)
 		}
-		f := family{a.t, a.q.exactly.ix.Name, a.q.exactly.reverse}
-		families[f] = append(families[f], a)
 	}
 	for _, all := range families {
 		for some := range slices.Chunk(all, maxMerged) {
@@ -46,51 +48,48 @@ func (m *moment) serve(list []*ask) {
 	}
 }
 
-func (m *moment) reply(a *ask) answer {
-	docs, err := m.find(a.t, a.q, a.limit)
-	return answer{docs, err}
-}
+func (m *moment) reply(q *question) { q.reply(m.find(q.t, q.query, q.limit)) }
 
 // serveFamily asks for many keys at once. What comes back is all there is when it
 // is less than was asked for; else everybody asks alone.
-func (m *moment) serveFamily(list []*ask) {
-	var keys []string
-	limit := 1
-	for _, a := range list {
-		if key := a.q.exactly.key; !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-		limit += min(max(a.limit, 1), firstChunk)
-	}
+func (m *moment) serveFamily(list []*question) {
 	if len(list) == 1 {
-		list[0].answer <- m.reply(list[0])
+		m.reply(list[0])
 		return
 	}
-	t, x := list[0].t, list[0].q.exactly
-	q := query{filter: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}}
-	if x.ix.Name != "" {
-		q = query{filter: bson.D{{Key: field(x.ix), Value: bson.D{{Key: "$in", Value: keys}}}}}
+	var keys []string
+	limit := 1
+	for _, q := range list {
+		if key := q.exactly.key; !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+		limit += min(max(q.limit, 1), firstChunk)
 	}
-	docs, err := m.find(t, q, limit)
+	t, x := list[0].t, list[0].exactly
+	all := query{filter: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}}
+	if x.ix.Name != "" {
+		all = query{filter: bson.D{{Key: field(x.ix), Value: bson.D{{Key: "$in", Value: keys}}}}}
+	}
+	docs, err := m.find(t, all, limit)
 	switch {
 	case errors.Is(err, ErrDamaged), err == nil && len(docs) >= limit:
-		for _, a := range list {
-			a.answer <- m.reply(a)
+		for _, q := range list {
+			m.reply(q)
 		}
 	case err != nil:
-		for _, a := range list {
-			a.answer <- answer{err: err}
+		for _, q := range list {
+			q.reply(nil, err)
 		}
 	default:
-		for _, a := range list {
-			a.answer <- answer{docs: a.pick(docs)}
+		for _, q := range list {
+			q.reply(q.pick(docs), nil)
 		}
 	}
 }
 
 // pick takes out of the answer for many what this question alone would have got.
-func (a *ask) pick(docs []*stored) []*stored {
-	x := a.q.exactly
+func (q *question) pick(docs []*stored) []*stored {
+	x := q.exactly
 	var own []*stored
 	for _, d := range docs {
 		if x.ix.Name == "" && d.id == x.key || x.ix.Name != "" && slices.Contains(d.keys[x.ix.Name].keys, x.key) {
@@ -103,8 +102,8 @@ func (a *ask) pick(docs []*stored) []*stored {
 		}
 		return strings.Compare(a.id, b.id)
 	})
-	if a.limit > 0 && len(own) > a.limit {
-		own = own[:a.limit]
+	if q.limit > 0 && len(own) > q.limit {
+		own = own[:q.limit]
 	}
 	return own
 }

@@ -55,22 +55,53 @@ func newMoment(s *Store, members int) *moment {
 	return m
 }
 
-// ask is one question of one function.
+// question is one find, and the answer to it.
+type question struct {
+	query
+	t     *table
+	limit int
+	of    *ask
+	docs  []*stored
+	err   error
+}
+
+// ask is what a function asks at a time.
 type ask struct {
-	t      *table
-	q      query
-	limit  int
-	at     *moment // of the function; guarded by moments.mu until it is answered
-	answer chan answer
+	questions []*question
+	left      int     // that are not answered yet; of whoever is serving
+	at        *moment // of the function; guarded by moments.mu until it is answered
+	answered  chan struct{}
 }
 
-type answer struct {
-	docs []*stored
-	err  error
+func newAsk(list []question) *ask {
+	a := &ask{left: len(list), answered: make(chan struct{})}
+	for i := range list {
+		q := list[i]
+		q.of = a
+		a.questions = append(a.questions, &q)
+	}
+	return a
 }
 
-// first asks the first question of a function, which thereby gets its snapshot.
-func (ms *moments) first(ctx context.Context, a *ask) ([]*stored, error) {
+func (q *question) reply(docs []*stored, err error) {
+	q.docs, q.err = docs, err
+	if q.of.left--; q.of.left == 0 {
+		close(q.of.answered)
+	}
+}
+
+// failed is the first error among the answers.
+func (a *ask) failed() error {
+	for _, q := range a.questions {
+		if q.err != nil {
+			return q.err
+		}
+	}
+	return nil
+}
+
+// first asks what a function asks first, which thereby gets its snapshot.
+func (ms *moments) first(ctx context.Context, a *ask) error {
 	ms.mu.Lock()
 	ms.waiting = append(ms.waiting, a)
 	if !ms.opening {
@@ -79,8 +110,8 @@ func (ms *moments) first(ctx context.Context, a *ask) ([]*stored, error) {
 	}
 	ms.mu.Unlock()
 	select {
-	case got := <-a.answer:
-		return got.docs, got.err
+	case <-a.answered:
+		return a.failed()
 	case <-ctx.Done():
 	}
 	ms.mu.Lock()
@@ -91,7 +122,7 @@ func (ms *moments) first(ctx context.Context, a *ask) ([]*stored, error) {
 			break
 		}
 	}
-	return nil, ctx.Err()
+	return ctx.Err()
 }
 
 // moment returns where the function of an answered or abandoned ask belongs to.
@@ -158,8 +189,8 @@ func (ms *moments) pause() {
 	}
 }
 
-// ask asks a further question.
-func (m *moment) ask(ctx context.Context, a *ask) ([]*stored, error) {
+// ask asks further questions.
+func (m *moment) ask(ctx context.Context, a *ask) error {
 	m.mu.Lock()
 	m.asks = append(m.asks, a)
 	if !m.serving {
@@ -168,10 +199,10 @@ func (m *moment) ask(ctx context.Context, a *ask) ([]*stored, error) {
 	}
 	m.mu.Unlock()
 	select {
-	case got := <-a.answer:
-		return got.docs, got.err
+	case <-a.answered:
+		return a.failed()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 

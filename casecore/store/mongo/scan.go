@@ -36,6 +36,9 @@ type scanned struct {
 
 // touched reports whether the layers change what was read of the range.
 func (sc *scanned) touched(over layers) bool {
+	if key, exact := sc.sp.exact(); exact && sc.sp.ix.Unique && !sc.sp.ix.Multi && !sc.behind {
+		return sc.keyTouched(key, over)
+	}
 	ids := make(map[string]*stored, len(sc.docs))
 	for _, d := range sc.docs {
 		ids[d.id] = d
@@ -64,6 +67,20 @@ func (sc *scanned) touched(over layers) bool {
 		}
 	}
 	return false
+}
+
+// keyTouched is touched for the range of one unique key.
+func (sc *scanned) keyTouched(key string, over layers) bool {
+	id := over.holder(sc.sp.t, sc.sp.ix, key)
+	for _, d := range sc.docs {
+		if c := over.newest(sc.sp.t, d.id); c != nil && c.differs(d) {
+			return true
+		}
+		if d.id == id {
+			id = ""
+		}
+	}
+	return id != ""
 }
 
 // end is the place of the last document read.
@@ -140,27 +157,42 @@ func byID(id string) query {
 	return query{filter: bson.D{{Key: "_id", Value: id}}, exactly: &exactly{key: id}} // without a hint: the server has a shorter way
 }
 
-// find reads from the snapshot, which begins with the first document read: until
-// then a server that is away is waited for.
-func (sn *snapshot) find(ctx context.Context, t *table, q query, limit int) (list []*stored, err error) {
+// find reads from the snapshot.
+func (sn *snapshot) find(ctx context.Context, t *table, q query, limit int) ([]*stored, error) {
+	if list, told := sn.told(t, q); told {
+		return list, nil
+	}
+	got, err := sn.ask(ctx, []question{{t: t, query: q, limit: limit}})
+	if err != nil {
+		return nil, err
+	}
+	return got[0].docs, nil
+}
+
+// ask asks the server. The snapshot begins with what is asked first: until then a
+// server that is away is waited for.
+func (sn *snapshot) ask(ctx context.Context, list []question) ([]*question, error) {
 	sn.reads++
-	a := &ask{t: t, q: q, limit: limit, answer: make(chan answer, 1)}
+	if sn.failed != nil {
+		return nil, sn.failed
+	}
 	if sn.at != nil {
-		return sn.at.ask(ctx, a)
+		a := newAsk(list)
+		return a.questions, sn.at.ask(ctx, a)
 	}
 	for wait := sn.s.patience(); ; {
-		list, err = sn.s.moments.first(ctx, a)
+		a := newAsk(list)
+		err := sn.s.moments.first(ctx, a)
 		if sn.at = sn.s.moments.moment(a); err == nil {
-			return list, nil
+			return a.questions, nil
 		}
 		if !isTransient(err) || ctx.Err() != nil {
-			return nil, err
+			return a.questions, err
 		}
 		sn.end()
 		if e := wait.pause(ctx); e != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		a = &ask{t: t, q: q, limit: limit, answer: make(chan answer, 1)}
 	}
 }
 

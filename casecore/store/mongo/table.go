@@ -165,7 +165,7 @@ func (s *span) queries(after store.Mark, behind bool) []query {
 		if behind {
 			return s.behindOnly(key, after, past)
 		}
-		return []query{{filter: bson.D{{Key: name, Value: key}}, exactly: &exactly{ix: s.ix, key: key}}}
+		return []query{byKey(s.ix, key)}
 	}
 	if s.ix.Multi {
 		q := query{filter: bson.D{{Key: name, Value: s.r.Prefix}}, sort: byID}
@@ -195,6 +195,11 @@ func (s *span) exact() (key string, ok bool) {
 		return s.r.Prefix, true
 	}
 	return s.lo, s.lo != "" && s.hi == s.lo+"\x00" && strings.HasPrefix(s.lo, s.r.Prefix)
+}
+
+// byKey finds the one holder of a unique key.
+func byKey(ix store.Index, key string) query {
+	return query{filter: bson.D{{Key: field(ix), Value: key}}, exactly: &exactly{ix: ix, key: key}}
 }
 
 // behindOnly finds the one holder of a unique key if it stands behind the place.

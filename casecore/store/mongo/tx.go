@@ -26,6 +26,7 @@ type tx struct {
 	ended    bool
 	broken   error // a read failed: what the function made of it does not count
 	hoped    bool  // a Put was answered without looking: the commit may refuse it
+	again    bool  // it runs on top of what is pending
 	lead     *lead // of a first run: it may wait for its turn; nil: it may not
 	scanning map[*table]int
 }
@@ -364,7 +365,9 @@ type snapshot struct {
 	last   docName // what was read last, if that was a document
 	reads  int     // questions to the server
 
-	ahead map[*table]ahead
+	ahead    map[*table]ahead
+	expected map[expected][]*stored // of unique keys: what they lead to
+	failed   error                  // what was expected could not be read
 }
 
 // newSnapshot is one for an Update, which remembers.

@@ -156,6 +156,7 @@ func agrees(e *env, again bool) {
 			m = next
 		}
 		e.view(func(tx store.Tx) error {
+			tx.Expect(randomReads(c, rnd)...)
 			for range 10 {
 				m.compare(e, tx, randomRange(rnd))
 			}
@@ -176,7 +177,9 @@ func (m *model) step(e *env, tx store.Tx, rnd *rand.Rand) {
 	if rnd.IntN(6) == 0 {
 		version = uint64(rnd.IntN(4))
 	}
-	switch rnd.IntN(6) {
+	switch rnd.IntN(7) {
+	case 6:
+		tx.Expect(randomReads(m.coll, rnd)...)
 	case 0, 1, 2:
 		d := newDoc(id, fmt.Sprint(rnd.IntN(1000)), randomKeys(rnd))
 		d.Version = version
@@ -207,6 +210,19 @@ func (m *model) compare(e *env, tx store.Tx, r store.Range) {
 		e.Errorf("scan %+v: %v", r, err)
 	}
 	same(e, fmt.Sprintf("scan %+v", r), got, m.scan(r))
+}
+
+// randomReads are some that may be made and some that cannot.
+func randomReads(c *store.Coll, rnd *rand.Rand) []store.Read {
+	list := []store.Read{{Coll: newColl("unknown"), Key: "A"}}
+	for range rnd.IntN(20) {
+		r := store.Read{Coll: c, Key: randomID(rnd), Index: []string{"", "", "u", "u", "k", "mu", "none"}[rnd.IntN(7)]}
+		if rnd.IntN(20) == 0 {
+			r.Key = []string{"", "\xff", strings.Repeat("x", store.MaxKey+1)}[rnd.IntN(3)]
+		}
+		list = append(list, r)
+	}
+	return list
 }
 
 func randomID(rnd *rand.Rand) string { return awkward[rnd.IntN(len(awkward))] }

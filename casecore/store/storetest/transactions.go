@@ -17,6 +17,8 @@ var transactions = map[string]func(*env){
 	"read their own writes":                  ownWrites,
 	"are not seen before they are committed": noDirtyReads,
 	"views are one snapshot":                 snapshot,
+	"what is expected is read as it is":      expected,
+	"what is expected binds nobody":          expectedOnly,
 	"views cannot write":                     viewReadOnly,
 	"end with their function":                ended,
 	"may run twice":                          runTwice,
@@ -171,6 +173,97 @@ func snapshot(e *env) {
 		return err
 	})
 	same(e, "in a new view", e.ids(c, store.Range{}), []string{"x", "y"})
+}
+
+func expected(e *env) {
+	c := newColl("docs", store.Index{Name: "u", Unique: true})
+	e.start(c)
+	e.put(c, newDoc("x", "", one("u", "1")), newDoc("y", "", one("u", "2")))
+	reads := []store.Read{
+		{Coll: c, Key: "x"}, {Coll: c, Key: "z"}, {Coll: c, Index: "u", Key: "1"}, {Coll: c, Index: "u", Key: "2"}, {Coll: c, Index: "u", Key: "3"},
+	}
+	by := func(tx store.Tx, key string) []string {
+		found, err := scan(tx, c, store.Range{Index: "u", From: key, To: key + "\x00", Limit: 1})
+		if err != nil {
+			e.Error(err)
+		}
+		return found
+	}
+	look := func(tx store.Tx) error {
+		same(e, "the key of x", by(tx, "1"), []string{"x"})
+		same(e, "the key of y", by(tx, "2"), []string{"y"})
+		same(e, "nobody's key", by(tx, "3"), nil)
+		_, err := tx.Get(c, "z")
+		e.is("what is not there", err, store.ErrNotFound)
+		d, err := tx.Get(c, "x")
+		if err == nil && d.Version != 1 {
+			e.Errorf("x has version %d", d.Version)
+		}
+		return err
+	}
+	e.view(func(tx store.Tx) error {
+		tx.Expect(reads...)
+		if _, err := tx.Get(c, "x"); err != nil {
+			return err
+		}
+		// A view is one snapshot, whatever it expects.
+		if err := e.s.Update(e.Context(), func(tx store.Tx) error { return tx.Delete(c, "y", 1) }); err != nil {
+			return err
+		}
+		tx.Expect(append(reads, store.Read{Coll: c, Key: "y"})...)
+		if _, err := tx.Get(c, "y"); err != nil {
+			return err
+		}
+		return look(tx)
+	})
+	e.put(c, newDoc("y", "", one("u", "2")))
+	e.update(func(tx store.Tx) error {
+		tx.Expect(reads...)
+		if err := look(tx); err != nil {
+			return err
+		}
+		// What the function itself changes it sees at once.
+		for _, d := range []store.Doc{{ID: "x", Version: 1, Body: []byte(`{}`), Keys: one("u", "3")}, newDoc("z", "", one("u", "4"))} {
+			if _, err := tx.Put(c, d); err != nil {
+				return err
+			}
+		}
+		tx.Expect(reads...)
+		same(e, "a key that was let go of", by(tx, "1"), nil)
+		same(e, "a key that was taken", by(tx, "3"), []string{"x"})
+		_, err := tx.Get(c, "z")
+		return err
+	})
+	e.view(func(tx store.Tx) error {
+		tx.Expect(reads...)
+		same(e, "later", by(tx, "1"), nil)
+		same(e, "later", by(tx, "3"), []string{"x"})
+		return nil
+	})
+}
+
+// A function that changes what it expected changes what is there when it commits; what
+// it expected and did not read is nothing to it.
+func expectedOnly(e *env) {
+	const times = 5
+	c := newColl("docs")
+	e.start(c)
+	e.put(c, store.Doc{ID: "n", Body: []byte(`{"n":0}`)}, newDoc("other", "", nil))
+	together(func(i int) {
+		for range times {
+			err := e.s.Update(e.Context(), func(tx store.Tx) error {
+				tx.Expect(store.Read{Coll: c, Key: "n"}, store.Read{Coll: c, Key: "other"}, store.Read{Coll: c, Key: fmt.Sprint(i)})
+				return add(tx, c, 1)
+			})
+			if err != nil {
+				e.Errorf("count: %v", err)
+			}
+		}
+	})
+	d, err := e.get(c, "n")
+	if want := fmt.Sprintf(`{"n":%d}`, rivals*times); err != nil || !equalJSON(d.Body, []byte(want)) {
+		e.Errorf("counted %s, %v; want %s", d.Body, err, want)
+	}
 }
 
 func viewReadOnly(e *env) {

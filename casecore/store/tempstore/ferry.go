@@ -217,6 +217,10 @@ func (c *crossing) Get(coll *store.Coll, id string) (d store.Doc, err error) {
 	return d, err
 }
 
+func (c *crossing) Expect(reads ...store.Read) {
+	c.outside(func() { c.tx.Expect(reads...) })
+}
+
 func (c *crossing) Put(coll *store.Coll, d store.Doc) (version uint64, err error) {
 	c.outside(func() { version, err = c.tx.Put(coll, d) })
 	return version, err
