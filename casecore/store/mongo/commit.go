@@ -31,8 +31,8 @@ func durable() *writeconcern.WriteConcern {
 type operation struct {
 	c      *mongo.Collection
 	kind   operationKind
-	filter bson.D
-	doc    any
+	filter bson.Raw // of what is there already
+	doc    bson.Raw // a whole document, or what is to change in one
 }
 
 // The order in which they are sent: first what sets ids and keys free.
@@ -52,18 +52,17 @@ func operations(l *layer) []operation {
 	var ops []operation
 	for t, all := range l.tables {
 		for _, c := range all.docs {
-			at := bson.D{{Key: "_id", Value: c.id}, {Key: "v", Value: int64(c.base)}}
 			switch {
 			case c.gone && c.base == 0:
 			case c.gone:
-				ops = append(ops, operation{t.c, opDelete, at, nil})
+				ops = append(ops, operation{t.c, opDelete, c.based(), nil})
 			case c.base == 0:
-				ops = append(ops, operation{t.c, opInsert, nil, c.inserted()})
+				ops = append(ops, operation{t.c, opInsert, nil, c.stored()})
 			default:
-				if free := c.released(t, all); len(free) > 0 {
-					ops = append(ops, operation{t.c, opRelease, at, bson.D{{Key: "$unset", Value: free}}})
+				if free := c.released(t, all); free != nil {
+					ops = append(ops, operation{t.c, opRelease, c.based(), free})
 				}
-				ops = append(ops, operation{t.c, opReplace, at, document(c.id, c.version, c.keys, c.body)})
+				ops = append(ops, operation{t.c, opReplace, c.based(), c.stored()})
 			}
 		}
 	}
@@ -74,27 +73,38 @@ func operations(l *layer) []operation {
 	return ops
 }
 
-// inserted is a new document as it is stored.
-func (c *change) inserted() bson.Raw {
+// based is the filter for the version that the change is based on.
+func (c *change) based() bson.Raw {
+	dst := make([]byte, 4, 32+len(c.id))
+	dst = appendString(appendHead(dst, bson.TypeString, "_id"), c.id)
+	return closeDoc(appendInt64(appendHead(dst, bson.TypeInt64, "v"), int64(c.base)), 0)
+}
+
+// stored is the document as it is stored.
+func (c *change) stored() bson.Raw {
 	if c.doc == nil {
 		return document(c.id, c.version, c.keys, c.body)
 	}
 	return c.doc
 }
 
-// released are the unique keys that the document lets go of and another document
-// of the same transaction takes.
-func (c *change) released(t *table, all *changes) bson.D {
-	var free bson.D
+// released is the update that lets go of the unique keys that another document of the
+// same transaction takes; nil when there are none.
+func (c *change) released(t *table, all *changes) bson.Raw {
+	dst, free := openDoc(appendHead(make([]byte, 4), bson.TypeEmbeddedDocument, "$unset"))
+	none := len(dst)
 	for _, ix := range t.unique {
 		for _, key := range c.had[ix.Name].keys {
 			if id := all.held[heldKey(ix.Name, key)]; id != "" && id != c.id {
-				free = append(free, bson.E{Key: field(ix), Value: ""})
+				dst = appendString(appendHead(dst, bson.TypeString, field(ix)), "")
 				break
 			}
 		}
 	}
-	return free
+	if len(dst) == none {
+		return nil
+	}
+	return closeDoc(closeDoc(dst, free), 0)
 }
 
 // commit makes what is pending durable. errRefused and transient errors mean that
@@ -111,11 +121,15 @@ func (rd *round) commit() error {
 	if err != nil {
 		return err
 	}
+	w.round++
+	mark, err := w.mark(rd.pending)
+	if err != nil {
+		return err
+	}
+	ops = append(ops, mark)
 	if err := sess.StartTransaction(options.Transaction().SetWriteConcern(durable())); err != nil {
 		return err
 	}
-	w.round++
-	ops = append(ops, w.mark(rd.pending))
 	err = w.s.send(mongo.NewSessionContext(ctx, sess), ops)
 	if err == nil {
 		if e := w.s.check("store.before-commit"); e != nil {
@@ -137,10 +151,15 @@ func (rd *round) commit() error {
 
 // mark writes the number of the round, and what it changes, beside what it changes:
 // the number settles how a commit ended, and the rest wakes the other processes.
-func (w *writer) mark(l *layer) operation {
-	return operation{w.s.nodes, opMark, bson.D{{Key: "_id", Value: w.s.node}}, bson.D{{Key: "$set", Value: bson.D{
+func (w *writer) mark(l *layer) (operation, error) {
+	filter, err := bson.Marshal(bson.D{{Key: "_id", Value: w.s.node}})
+	if err != nil {
+		return operation{}, err
+	}
+	set, err := bson.Marshal(bson.D{{Key: "$set", Value: bson.D{
 		{Key: "round", Value: w.round}, {Key: "at", Value: time.Now()}, {Key: "changed", Value: changed(l)},
-	}}}}
+	}}})
+	return operation{w.s.nodes, opMark, filter, set}, err
 }
 
 // maxTold is how many ids of a collection one commit tells of. It tells of more
@@ -200,115 +219,6 @@ func (w *writer) marked(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return node.Round >= w.round, err
-}
-
-// send sends the writes of a transaction and checks that each has found what it
-// was based on.
-func (s *Store) send(ctx context.Context, ops []operation) error {
-	var want, got int64
-	for _, op := range ops {
-		if op.kind != opInsert {
-			want++
-		}
-	}
-	var err error
-	if s.bulk {
-		few, many := apart(ops)
-		if got, err = s.sendBulk(ctx, few); err == nil {
-			_, err = sendEach(ctx, many)
-		}
-	} else {
-		got, err = sendEach(ctx, ops)
-	}
-	switch {
-	case isDuplicate(err):
-		return fmt.Errorf("%w: %w", errRefused, err)
-	case err != nil:
-		return err
-	case got != want:
-		return errRefused
-	}
-	return nil
-}
-
-// manyInserts is from how many documents on an insert command of their own costs
-// the server less than their part of a bulkWrite.
-const manyInserts = 8
-
-// apart takes out the inserts of which there are many in one collection.
-func apart(ops []operation) (few, many []operation) {
-	count := make(map[*mongo.Collection]int)
-	for _, op := range ops {
-		if op.kind == opInsert {
-			count[op.c]++
-		}
-	}
-	for _, op := range ops {
-		if op.kind == opInsert && count[op.c] >= manyInserts {
-			many = append(many, op)
-		} else {
-			few = append(few, op)
-		}
-	}
-	return few, many
-}
-
-// sendBulk sends all of them as one command, which MongoDB knows since 8.0.
-func (s *Store) sendBulk(ctx context.Context, ops []operation) (found int64, err error) {
-	writes := make([]mongo.ClientBulkWrite, len(ops))
-	for i, op := range ops {
-		writes[i] = mongo.ClientBulkWrite{Database: op.c.Database().Name(), Collection: op.c.Name(), Model: op.clientModel()}
-	}
-	res, err := s.client.BulkWrite(ctx, writes)
-	if err != nil {
-		return 0, err
-	}
-	return res.MatchedCount + res.DeletedCount + res.UpsertedCount, nil
-}
-
-func (op *operation) clientModel() mongo.ClientWriteModel {
-	switch op.kind {
-	case opDelete:
-		return mongo.NewClientDeleteOneModel().SetFilter(op.filter)
-	case opInsert:
-		return mongo.NewClientInsertOneModel().SetDocument(op.doc)
-	case opReplace:
-		return mongo.NewClientReplaceOneModel().SetFilter(op.filter).SetReplacement(op.doc)
-	}
-	return mongo.NewClientUpdateOneModel().SetFilter(op.filter).SetUpdate(op.doc).SetUpsert(op.kind == opMark)
-}
-
-// sendEach sends one command for each collection and kind.
-func sendEach(ctx context.Context, ops []operation) (found int64, err error) {
-	for len(ops) > 0 {
-		n := 1
-		for n < len(ops) && ops[n].c == ops[0].c {
-			n++
-		}
-		models := make([]mongo.WriteModel, n)
-		for i := range models {
-			models[i] = ops[i].model()
-		}
-		res, err := ops[0].c.BulkWrite(ctx, models)
-		if err != nil {
-			return 0, err
-		}
-		found += res.MatchedCount + res.DeletedCount + res.UpsertedCount
-		ops = ops[n:]
-	}
-	return found, nil
-}
-
-func (op *operation) model() mongo.WriteModel {
-	switch op.kind {
-	case opDelete:
-		return mongo.NewDeleteOneModel().SetFilter(op.filter)
-	case opInsert:
-		return mongo.NewInsertOneModel().SetDocument(op.doc)
-	case opReplace:
-		return mongo.NewReplaceOneModel().SetFilter(op.filter).SetReplacement(op.doc)
-	}
-	return mongo.NewUpdateOneModel().SetFilter(op.filter).SetUpdate(op.doc).SetUpsert(op.kind == opMark)
 }
 
 // learn looks what other processes did to the documents and keys that the layer

@@ -18,7 +18,7 @@ type change struct {
 	keys    keySet
 	base    uint64   // the version below this change; 0: there was none
 	had     keySet   // the keys of that version
-	doc     bson.Raw // of a new one, as it is stored; nil: not made yet
+	doc     bson.Raw // as it is stored; nil: not made yet
 	sure    bool     // read from the server after every run that may meet it began
 }
 
@@ -81,11 +81,11 @@ func (l *layer) merge(other *layer) {
 	}
 }
 
-// encode makes the stored form of what is new in the layer.
+// encode makes the stored form of what is in the layer.
 func (l *layer) encode() {
 	for _, all := range l.tables {
 		for _, c := range all.docs {
-			if c.base == 0 && !c.gone && c.doc == nil {
+			if !c.gone && c.doc == nil {
 				c.doc = document(c.id, c.version, c.keys, c.body)
 			}
 		}
