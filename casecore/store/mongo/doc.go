@@ -13,16 +13,17 @@
 // One commit with majority and journal answers them all. A function that another
 // process overtook gets a new snapshot first.
 //
-// While one commit is on its way the next one is made ready on top of it; should it
-// fail, what stands on it runs anew. At a document that has made functions run again, such
+// While one commit is on its way the next one is made ready on top of it, and sent off
+// before the callers of the first have their answers; should it fail, what stands on it
+// runs anew. A round that few have come to waits a moment for those on their way. At a document that has made functions run again, such
 // as a counter, the next ones wait for their turn, and run once.
 //
 // # Reading
 //
 // Functions that begin at about the same time share a snapshot, which is never older
 // than they are, and what they look up at the same time by id or by key is one command.
-// Whoever reads one after the other what a commit has changed gets the next ones with
-// the one it asks for.
+// What a function says it expects to read is asked for at once. Whoever reads one after
+// the other what a commit has changed gets the next ones with the one it asks for.
 //
 // # Isolation
 //

@@ -78,6 +78,7 @@ type Store struct {
 	registered bool // in casewire.nodes
 	moments    *moments
 	inside     atomic.Int32   // Updates and Views
+	updating   atomic.Int32   // Updates
 	ending     sync.WaitGroup // what serves snapshots and lets them go
 	stats      stats
 	closing    sync.Once

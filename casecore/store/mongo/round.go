@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Bounds of one round.
 const (
-	maxTries = 4        // before its functions are run on newer snapshots
-	maxBytes = 12 << 20 // of bodies; one function alone may have more
+	maxTries = 4                    // before its functions are run on newer snapshots
+	maxBytes = 12 << 20             // of bodies; one function alone may have more
+	company  = 2 * time.Millisecond // how long a few wait for those on their way
 )
 
 // errStopped marks a commit that a crash point refused: it certainly did not
@@ -33,6 +35,19 @@ type flight struct {
 	landed chan error
 }
 
+// land ends a flight that went well, but for its callers, who have yet to be told; they of
+// any other have their answers. rest is for whom there was no room.
+func (f *flight) land(err error) (done *round, rest []*request) {
+	switch {
+	case f == nil:
+		return nil, nil
+	case err != nil:
+		return nil, f.rd.settle(err)
+	}
+	f.rd.published()
+	return f.rd, f.rd.leftover()
+}
+
 // form takes requests in until there is one and nothing is ahead. What the round
 // ahead is about to commit counts as committed meanwhile, so that nothing but the
 // commit itself keeps the next one waiting. It returns whether there will
@@ -45,7 +60,7 @@ func (rd *round) form(rest []*request) (open bool, landed error) {
 	}
 	queue := rd.w.queue
 	for ahead != nil || len(rd.group) == 0 {
-		if len(rd.group) >= rd.w.s.opts.MaxGroup || len(rd.rest) > 0 {
+		if rd.full() {
 			queue = nil
 		}
 		select {
@@ -63,6 +78,35 @@ func (rd *round) form(rest []*request) (open bool, landed error) {
 		}
 	}
 	return true, nil
+}
+
+// few reports whether many are on their way here and few, or none, have arrived.
+func (rd *round) few() bool {
+	updates := int(rd.w.s.updating.Load())
+	return len(rd.group) == 0 || updates >= crowd && len(rd.group) < updates/4
+}
+
+// full reports whether there is no room for more.
+func (rd *round) full() bool {
+	return len(rd.group) >= rd.w.s.opts.MaxGroup || len(rd.rest) > 0
+}
+
+// linger waits a little for company when there are few: a commit takes about as long for
+// one as for a dozen, and they would wait for it.
+func (rd *round) linger() {
+	t := time.NewTimer(company)
+	defer t.Stop()
+	for rd.few() && len(rd.group) > 0 && !rd.full() {
+		select {
+		case r, ok := <-rd.w.queue:
+			if !ok {
+				return
+			}
+			rd.admit(rd.w.gather(r, rd.w.s.opts.MaxGroup-len(rd.group)))
+		case <-t.C:
+			return
+		}
+	}
 }
 
 // admit takes requests into the round. Their callers may still leave.
@@ -87,11 +131,18 @@ func (rd *round) admit(list []*request) {
 	}
 }
 
-// launch sends the commit off; nil when there is nobody left.
-func (rd *round) launch() *flight {
+// claim has nobody leave any more. It reports whether all that was run holds: others may
+// have built on what is not there now.
+func (rd *round) claim() bool {
 	had := len(rd.group)
 	rd.group = slices.DeleteFunc(rd.group, func(r *request) bool { return !r.take() })
-	if rd.spoiled || len(rd.group) < had { // others may have built on what is not there now
+	return !rd.spoiled && len(rd.group) == had
+}
+
+// launch sends the commit off, after what no longer holds was run anew; nil when there is
+// nobody left.
+func (rd *round) launch(holds bool) *flight {
+	if !holds {
 		rd.gather()
 	}
 	if len(rd.group) == 0 {
@@ -226,7 +277,7 @@ func (rd *round) fit(r *request) bool {
 		over = rd.over(r)
 	}
 	s.stats.reruns.Add(1)
-	tx := &tx{ctx: r.ctx, s: s, snap: r.tx.snap, over: over, own: newLayer()}
+	tx := &tx{ctx: r.ctx, s: s, snap: r.tx.snap, over: over, own: newLayer(), again: true}
 	r.turn <- tx
 	return rd.accept(r, tx, <-r.ran)
 }
@@ -291,6 +342,15 @@ func (rd *round) published() {
 	if err := s.check("store.after-commit"); err != nil {
 		s.log.Warn("after commit", "err", err)
 	}
+}
+
+// tell answers everybody of a round that is committed, unless they have been answered
+// (nil). It returns that they have.
+func (rd *round) tell() *round {
+	if rd != nil {
+		rd.answer(nil)
+	}
+	return nil
 }
 
 // answer tells every function of the round how it went. Those that failed by

@@ -61,6 +61,8 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 	}
 	s.inside.Add(1)
 	defer s.inside.Add(-1)
+	s.updating.Add(1)
+	defer s.updating.Add(-1)
 	began := time.Now()
 	for wait, eager := s.patience(), true; ; eager = false {
 		err := s.attempt(ctx, fn, eager)
@@ -206,16 +208,29 @@ func (w *writer) run() {
 	for {
 		rd := &round{w: w, ahead: ahead, pending: newLayer()}
 		open, landed := rd.form(rest)
-		rest = nil
-		if ahead != nil {
-			rest = ahead.rd.settle(landed)
-			rd.ahead, rd.spoiled = nil, landed != nil
+		var done *round
+		done, rest = ahead.land(landed)
+		rd.ahead, rd.spoiled = nil, landed != nil
+		few := rd.few()
+		if !open || few {
+			done = done.tell()
 		}
 		if !open {
 			return
 		}
-		ahead = rd.launch()
+		if few && !rd.spoiled {
+			rd.linger()
+		}
+		holds := rd.claim()
+		if !holds {
+			done = done.tell()
+		}
+		ahead = rd.launch(holds)
 		rest = append(rest, rd.leftover()...)
+		if done != nil {
+			runtime.Gosched() // the commit is on its way before many are busy with their answers
+			done.tell()
+		}
 	}
 }
 
