@@ -102,7 +102,7 @@ func (l *Ledger) Open(tx store.Tx, by Actor, d Draft, m Message) (*Case, *Messag
 // begin makes the case of a draft, which the caller puts.
 func (l *Ledger) begin(tx store.Tx, d Draft) (*Case, error) {
 	now := l.Now()
-	n, err := next(tx, "case")
+	n, err := next(tx, caseNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -391,6 +391,12 @@ type counter struct {
 func (*counter) Keys() store.Keys { return nil }
 
 var counters = store.NewTable[counter]("counter")
+
+// caseNumbers is the counter of cases.
+const caseNumbers = "case"
+
+// NextCase is what Open reads, for Tx.Expect.
+func NextCase() store.Read { return counters.ByID(caseNumbers) }
 
 func next(tx store.Tx, name string) (int64, error) {
 	n, err := counters.Get(tx, name)

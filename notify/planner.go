@@ -203,7 +203,12 @@ func (p *Planner) pending(ctx context.Context) ([]string, error) {
 // plan plans these events in one transaction.
 func (p *Planner) plan(ctx context.Context, ids []string) error {
 	policy := p.policy()
+	reads := make([]store.Read, len(ids))
+	for i, id := range ids {
+		reads[i] = casecore.Events.ByID(id)
+	}
 	return p.try(ctx, func(tx store.Tx, t *tally) error {
+		tx.Expect(reads...)
 		for _, id := range ids {
 			if err := p.event(tx, policy, id, t); err != nil {
 				return fmt.Errorf("event %s: %w", id, err)

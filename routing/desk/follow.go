@@ -255,6 +255,11 @@ func (b *Board) readAll(ctx context.Context, cases, messages map[string]bool) ([
 				forced[id] = false
 			}
 		}
+		reads := make([]store.Read, 0, len(forced))
+		for id := range forced {
+			reads = append(reads, casecore.Cases.ByID(id))
+		}
+		tx.Expect(reads...)
 		for id, force := range forced {
 			r, err := b.readOne(tx, id)
 			if err != nil {
@@ -274,6 +279,11 @@ func (b *Board) touched(tx store.Tx, messages map[string]bool) (map[string]bool,
 	if !b.watched("") {
 		return out, nil
 	}
+	reads := make([]store.Read, 0, len(messages))
+	for id := range messages {
+		reads = append(reads, casecore.Messages.ByID(id))
+	}
+	tx.Expect(reads...)
 	for id := range messages {
 		d, err := tx.Get(casecore.Messages.Coll(), id)
 		if errors.Is(err, store.ErrNotFound) {

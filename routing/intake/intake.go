@@ -121,6 +121,8 @@ func (in *Intake) Repeats() uint64 { return in.repeats.Load() }
 
 // put is the transaction: all or nothing.
 func (in *Intake) put(tx store.Tx, p *prepared) (*Result, error) {
+	tx.Expect(casecore.Messages.ByKey("external", casecore.ExternalKey(p.in.Channel, p.in.ExternalID)),
+		casecore.Identities.ByID(casecore.IdentityID(p.in.From)), casecore.NextCase())
 	if p.in.Cursor != nil {
 		if err := casecore.SaveCursor(tx, p.in.Channel, p.in.Cursor); err != nil {
 			return nil, err
