@@ -132,74 +132,72 @@ func cases(ctx context.Context, b *testing.B, a *app.App, n int64) {
 
 func BenchmarkWebhook(b *testing.B) {
 	for _, clients := range []int{8, 64} {
-		b.Run(strconv.Itoa(clients), func(b *testing.B) { benchWebhook(b, clients, "") })
+		b.Run(strconv.Itoa(clients), func(b *testing.B) {
+			a, p := openHook(b, clients, "")
+			before := cpu()
+			b.ResetTimer()
+			p.storm(a.URL(), b.N)
+			b.StopTimer()
+			figures(b, before)
+			b.ReportMetric(p.alone(b.N), "bare-µs/message")
+			p.waits()
+		})
 	}
 }
 
-// benchWebhook posts signed messages, each of another phone, and waits for the
-// answer, which comes after the commit, into the store with this address. What the
-// load takes of the figure is stated beside it.
-func benchWebhook(b *testing.B, clients int, in string) (*app.App, spent) {
+// openHook starts casewire with a webhook for SMS on the store at this address, and
+// those who write to it.
+func openHook(b *testing.B, clients int, in string) (*app.App, *phones) {
+	b.Helper()
 	tune() // as the program is
-	account, token := "AC"+strings.Repeat("0", 32), strings.Repeat("0a", 16)
-	world, err := twilio.Open(b.Context(), twilio.Options{AccountSID: account, AuthToken: token})
+	p := &phones{b: b, clients: clients, account: "AC" + strings.Repeat("0", 32), token: strings.Repeat("0a", 16)}
+	world, err := twilio.Open(b.Context(), twilio.Options{AccountSID: p.account, AuthToken: p.token})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = world.Close() })
-	bare := bareStorm(b, clients, account, token, world.Numbers()[0])
-	a := benchAppOn(b, in, func(string) []config.Channel {
+	p.to = world.Numbers()[0]
+	return benchAppOn(b, in, func(string) []config.Channel {
 		c := sms.NewConfig()
-		c.AccountSID, c.AuthToken, c.From, c.Server = account, channels.NewSecret(token), world.Numbers()[0], world.URL()
+		c.AccountSID, c.AuthToken, c.From, c.Server = p.account, channels.NewSecret(p.token), p.to, world.URL()
 		return []config.Channel{{ID: "sms:main", Name: "main", Kind: channels.SMS, Config: c}}
-	})
-	before, server := cpu(), serverTime()
-	b.ResetTimer()
-	all := storm(b, clients, a.URL()+"/hooks/sms/main", account, token, world.Numbers()[0])
-	b.StopTimer()
-	used := spent{process: cpu() - before, server: serverTime() - server, load: bare}
-	figures(b, before)
-	b.ReportMetric(bare, "bare-µs/message")
-	if used.server > 0 && in != "" {
-		b.ReportMetric(float64(used.server.Microseconds())/float64(b.N), "server-µs/message")
-	}
-	slices.Sort(all)
-	if len(all) > 0 {
-		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
-	}
-	return a, used
+	}), p
 }
 
-// spent is the processor time of a run: of this process, of the database server (0 when
-// it is not known), and in µs a message, what the load and HTTP alone take of the first.
-type spent struct {
-	process, server time.Duration
-	load            float64
+// phones are a load: so many clients at once post signed messages, each of another
+// phone, and wait for the answer, which comes after the commit.
+type phones struct {
+	b                  *testing.B
+	clients            int
+	account, token, to string
+	sent               int64
+	took               []time.Duration // until the answers
 }
 
-// storm posts as many signed messages as b asks for from so many clients, and
-// returns how long each took.
-func storm(b *testing.B, clients int, address, account, token, to string) []time.Duration {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+// storm posts so many messages to the server.
+func (p *phones) storm(server string, n int) {
+	address := server + "/hooks/sms/main"
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.clients}}
 	defer client.CloseIdleConnections()
 	var next atomic.Int64
-	took := make([][]time.Duration, clients)
+	next.Store(p.sent)
+	p.sent += int64(n)
+	took := make([][]time.Duration, p.clients)
 	var wg sync.WaitGroup
-	for w := range clients {
+	for w := range p.clients {
 		wg.Go(func() {
 			for {
 				n := next.Add(1)
-				if n > int64(b.N) {
+				if n > p.sent {
 					return
 				}
 				form := url.Values{
-					"MessageSid": {fmt.Sprintf("SM%032x", n)}, "AccountSid": {account}, "To": {to}, "From": {fmt.Sprintf("+38050%07d", n)},
+					"MessageSid": {fmt.Sprintf("SM%032x", n)}, "AccountSid": {p.account}, "To": {p.to}, "From": {fmt.Sprintf("+38050%07d", n)},
 					"Body": {"Доброго дня! Впав телефон Samsung A52, екран чорний. Скільки коштує заміна?"}, "NumMedia": {"0"},
 				}
 				began := time.Now()
-				if err := post(b.Context(), client, address, token, form); err != nil {
-					b.Error(err)
+				if err := post(p.b.Context(), client, address, p.token, form); err != nil {
+					p.b.Error(err)
 					return
 				}
 				took[w] = append(took[w], time.Since(began))
@@ -207,23 +205,32 @@ func storm(b *testing.B, clients int, address, account, token, to string) []time
 		})
 	}
 	wg.Wait()
-	return slices.Concat(took...)
+	p.took = append(p.took, slices.Concat(took...)...)
 }
 
-// bareStorm is the processor time in µs that the same load costs against a server
-// that only reads and answers: what the load itself and HTTP take of a message's.
-func bareStorm(b *testing.B, clients int, account, token, to string) float64 {
+// alone is the processor time in µs that a message of the same load costs against a
+// server that only reads and answers: what the load itself and HTTP take.
+func (p *phones) alone(n int) float64 {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			b.Error(err)
+			p.b.Error(err)
 		}
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 		_, _ = io.WriteString(w, "<Response/>")
 	}))
 	defer server.Close()
-	before := cpu()
-	storm(b, clients, server.URL+"/hooks/sms/main", account, token, to)
-	return float64((cpu() - before).Microseconds()) / float64(b.N)
+	before, again := cpu(), *p
+	again.storm(server.URL, n)
+	return float64((cpu() - before).Microseconds()) / float64(n)
+}
+
+// waits states how long the answers took.
+func (p *phones) waits() {
+	slices.Sort(p.took)
+	if n := len(p.took); n > 0 {
+		p.b.ReportMetric(float64(p.took[n/2].Microseconds())/1000, "p50-ms")
+		p.b.ReportMetric(float64(p.took[n*99/100].Microseconds())/1000, "p99-ms")
+	}
 }
 
 func post(ctx context.Context, client *http.Client, address, token string, form url.Values) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -19,47 +20,88 @@ import (
 // BenchmarkWebhookOnMongo is BenchmarkWebhook on the replica set at MONGODB_URI, and
 // in the same run what it is to be judged by: the driver alone, which does the same to
 // the database, as many messages to a transaction, after the same look-ups, with the
-// documents ready in memory. Whole is all that a message costs the database; the post
-// room reads and writes each event behind the answer. Accept is less than that: what
-// the answer itself waits for.
+// documents ready in memory. They take turns, so that a machine whose speed changes
+// changes both. What the post room has yet to read when the last message of a turn is
+// answered counts for neither.
 //
-// The driver has the machine to itself, where the path shares it with the load, HTTP,
+// The driver is used as most programs use it, with InsertMany and BulkWrite. It has the
+// machine to itself, where the path shares it with the load, HTTP,
 // signatures, rules and seals. What that makes of the ratio shows in two figures.
 // at-most, for which MONGODB_PIDFILE must name a server on this machine, is the ratio
-// to Whole that the path would have if it kept all processors busy, by the time that a
-// message takes of them on either side, and the driver, which does one thing after the
-// other, never waited for anything. less-load is of-driver with the load's and HTTP's own
+// that the path would have if it kept all processors busy, by the time that a message
+// takes of them on either side, and the driver, which does one thing after the other,
+// never waited for anything. less-load is of-driver with the load's and HTTP's own
 // processor time taken out.
 //
 //	MONGODB_SERVER=rust .ci/servers/mongodb-up.sh STATE   # prints both variables
-//	go test -run '^$' -bench WebhookOnMongo -benchtime 5000x ./cmd/casewire
+//	go test -run '^$' -bench WebhookOnMongo -benchtime 16000x ./cmd/casewire
 func BenchmarkWebhookOnMongo(b *testing.B) {
 	for _, clients := range []int{8, 64, 256} {
-		b.Run(strconv.Itoa(clients), func(b *testing.B) {
-			a, used := benchWebhook(b, clients, database(b))
-			st, ok := a.House().Store.(*mongo.Store)
-			if !ok {
-				b.Fatalf("the store is a %T", a.House().Store)
-			}
-			stats, took := st.Stats(), b.Elapsed().Seconds()/float64(b.N)
-			group := float64(stats.Updates) / float64(max(1, stats.Commits))
-			b.ReportMetric(group, "updates/commit")
-			planned(b, st)
-			group = max(1, group)
-			accept, _ := bareDriver(b, st, int(group), mongotest.Accept)
-			b.ReportMetric(1/took/accept, "of-accept")
-			whole, alone := bareDriver(b, st, int(group), mongotest.Whole)
-			b.ReportMetric(whole, "driver/s")
-			b.ReportMetric(1/took/whole, "of-driver")
-			cores := float64(runtime.GOMAXPROCS(0))
-			b.ReportMetric(1/(took-used.load/1e6/cores)/whole, "less-load")
-			if used.server > 0 {
-				b.ReportMetric(float64(alone.process.Microseconds())/float64(b.N), "driver-cpu-µs/message")
-				b.ReportMetric(float64(alone.server.Microseconds())/float64(b.N), "driver-server-µs/message")
-				b.ReportMetric(cores*(alone.process+alone.server).Seconds()/(used.process+used.server).Seconds(), "at-most")
+		b.Run(strconv.Itoa(clients), func(b *testing.B) { webhookOnMongo(b, clients) })
+	}
+}
+
+// turn is how many messages the path and the driver do before it is the other's turn.
+const turn = 4000
+
+func webhookOnMongo(b *testing.B, clients int) {
+	a, p := openHook(b, clients, database(b))
+	st, ok := a.House().Store.(*mongo.Store)
+	if !ok {
+		b.Fatalf("the store is a %T", a.House().Store)
+	}
+	d := bareDriver(b, st)
+	var path, driver spent
+	var stored mongo.Stats
+	for done := 0; done < b.N; done += turn {
+		before := st.Stats()
+		path.add(func() { p.storm(a.URL(), min(turn, b.N-done)) })
+		after := st.Stats()
+		planned(b, st)
+		stored.Updates += after.Updates - before.Updates
+		stored.Commits += after.Commits - before.Commits
+		group := max(1, float64(after.Updates-before.Updates)/float64(max(1, after.Commits-before.Commits)))
+		if err := d.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		driver.add(func() {
+			if err := d.Run(b.Context(), int(math.Round(group))); err != nil {
+				b.Fatal(err)
 			}
 		})
+		if err := d.Rest(b.Context()); err != nil {
+			b.Fatal(err)
+		}
 	}
+	n, cores, load := float64(b.N), float64(runtime.GOMAXPROCS(0)), p.alone(b.N)
+	b.ReportMetric(float64(path.took.Nanoseconds())/n, "ns/op")
+	b.ReportMetric(n/path.took.Seconds(), "messages/s")
+	b.ReportMetric(n/driver.took.Seconds(), "driver/s")
+	b.ReportMetric(driver.took.Seconds()/path.took.Seconds(), "of-driver")
+	b.ReportMetric(driver.took.Seconds()/(path.took.Seconds()-n*load/1e6/cores), "less-load")
+	b.ReportMetric(float64(stored.Updates)/float64(max(1, stored.Commits)), "updates/commit")
+	b.ReportMetric(load, "bare-µs/message")
+	b.ReportMetric(float64(path.process.Microseconds())/n, "cpu-µs/message")
+	b.ReportMetric(float64(driver.process.Microseconds())/n, "driver-cpu-µs/message")
+	if path.server > 0 {
+		b.ReportMetric(float64(path.server.Microseconds())/n, "server-µs/message")
+		b.ReportMetric(float64(driver.server.Microseconds())/n, "driver-server-µs/message")
+		b.ReportMetric(cores*(driver.process+driver.server).Seconds()/(path.process+path.server).Seconds(), "at-most")
+	}
+	p.waits()
+}
+
+// spent is what something took, and of the processors: of this process, and of the
+// database server (0 when it is not known).
+type spent struct{ took, process, server time.Duration }
+
+func (s *spent) add(do func()) {
+	runtime.GC() // neither pays for the other's garbage
+	process, server, began := cpu(), serverTime(), time.Now()
+	do()
+	s.took += time.Since(began)
+	s.process += cpu() - process
+	s.server += serverTime() - server
 }
 
 // planned waits until the post room has read all events, so that the driver is alone.
@@ -91,25 +133,23 @@ func planned(b *testing.B, st store.Store) {
 	}
 }
 
-// bareDriver has the driver do once more what a store has done, and returns how many
-// messages it did in a second and what that took.
-func bareDriver(b *testing.B, from *mongo.Store, group int, work mongotest.Work) (float64, spent) {
+// bareDriver has the driver do once more what a store does, in a database with the same
+// indexes that no store works on: nobody else asks the server for anything meanwhile.
+func bareDriver(b *testing.B, from *mongo.Store) *mongotest.Driver {
 	b.Helper()
 	to, err := mongo.Open(b.Context(), database(b), mongo.Options{}, collected()...)
 	if err != nil {
 		b.Fatal(err)
 	}
-	d, err := mongotest.NewDriver(b.Context(), from.Database(), to.Database(), group, work)
-	if err != nil {
-		b.Fatal(errors.Join(err, to.Close()))
-	}
-	before, server := cpu(), serverTime()
-	rate, err := d.Run(b.Context())
-	used := spent{process: cpu() - before, server: serverTime() - server}
-	if err := errors.Join(err, to.Close()); err != nil {
+	name := to.Database().Name()
+	if err := to.Close(); err != nil {
 		b.Fatal(err)
 	}
-	return rate, used
+	d, err := mongotest.NewDriver(b.Context(), from.Database(), from.Database().Client().Database(name))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d
 }
 
 // serverTime is the processor time that the server on this machine has used; 0 when

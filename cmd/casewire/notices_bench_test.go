@@ -37,7 +37,8 @@ func noticesBySMS(b *testing.B, o twilio.Options) {
 		c.AccountSID, c.AuthToken, c.From, c.Server = o.AccountSID, channels.NewSecret(o.AuthToken), world.Numbers()[0], world.URL()
 		return []config.Channel{{ID: "sms:main", Name: "main", Kind: channels.SMS, Config: c}}
 	})
-	storm(b, 64, a.URL()+"/hooks/sms/main", o.AccountSID, o.AuthToken, world.Numbers()[0])
+	p := &phones{b: b, clients: 64, account: o.AccountSID, token: o.AuthToken, to: world.Numbers()[0]}
+	p.storm(a.URL(), b.N)
 	st := a.House().Store
 	hints, err := st.Watch(b.Context(), notify.Notices.Coll())
 	if err != nil {
