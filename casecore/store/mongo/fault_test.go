@@ -52,10 +52,22 @@ func count(ctx context.Context, s store.Store, who string) error {
 	})
 }
 
-// counted checks that the tally and the record agree and tell n.
+// counted checks that the tally and the record agree and tell n. A view that loses its
+// connection half way says so, and is asked again.
 func counted(tb testing.TB, s store.Store, least, most int) {
 	tb.Helper()
-	err := s.View(tb.Context(), func(tx store.Tx) error {
+	err := store.ErrUnavailable
+	for try := 0; try < 5 && errors.Is(err, store.ErrUnavailable); try++ {
+		err = viewCounted(tb, s, least, most)
+	}
+	if err != nil {
+		tb.Errorf("view: %v", err)
+	}
+}
+
+func viewCounted(tb testing.TB, s store.Store, least, most int) error {
+	tb.Helper()
+	return s.View(tb.Context(), func(tx store.Tx) error {
 		d, err := tx.Get(tallies, "n")
 		if err != nil {
 			return err
@@ -76,9 +88,6 @@ func counted(tb testing.TB, s store.Store, least, most int) {
 		}
 		return nil
 	})
-	if err != nil {
-		tb.Errorf("view: %v", err)
-	}
 }
 
 // Every command of a commit fails once in every way (F5): the result is that of a
