@@ -70,19 +70,13 @@ func TestExpectedIsAskedForAtOnce(t *testing.T) {
 // transaction is over, nor that the server is away.
 func TestWhyItCouldNotBeReadAhead(t *testing.T) {
 	s := open(t, mongo.Options{Database: newDatabase(t)}, tallies)
-	admin := rawClient(t, server(t)).Database("admin")
+	fail := failPoint(t)
 	for name, run := range map[string]func(context.Context, func(store.Tx) error) error{"view": s.View, "update": s.Update} {
 		const missingRights = 13
-		fault := func() error {
-			return admin.RunCommand(t.Context(), bson.D{
-				{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: bson.D{{Key: "times", Value: 1}}},
-				{Key: "data", Value: failing(bson.D{{Key: "errorCode", Value: missingRights}}, "find")},
-			}).Err()
-		}
 		err := store.ErrNotFound
 		for try := 0; try < 20 && errors.Is(err, store.ErrNotFound); try++ { // the store reads by itself, too, and may meet the fault first
-			if err := fault(); err != nil {
-				t.Skipf("the server at %s has no fail points (mongod: --setParameter enableTestCommands=1): %v", serverVariable, err)
+			if err := fail(once, failing(bson.D{{Key: "errorCode", Value: missingRights}}, "find")); err != nil {
+				t.Fatal(err)
 			}
 			err = run(t.Context(), func(tx store.Tx) error {
 				tx.Expect(store.Read{Coll: tallies, Key: "n"})

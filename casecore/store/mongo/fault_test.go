@@ -93,14 +93,7 @@ func viewCounted(tb testing.TB, s store.Store, least, most int) error {
 // Every command of a commit fails once in every way (F5): the result is that of a
 // run without the fault.
 func TestEveryCommandOfACommitMayFail(t *testing.T) {
-	uri := server(t)
-	admin := rawClient(t, uri).Database("admin")
-	off := func() error {
-		return admin.RunCommand(context.WithoutCancel(t.Context()), bson.D{{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: "off"}}).Err()
-	}
-	if err := off(); err != nil {
-		t.Skipf("the server at %s has no fail points (mongod: --setParameter enableTestCommands=1): %v", serverVariable, err)
-	}
+	fail := failPoint(t)
 	transient := bson.A{"TransientTransactionError"}
 	faults := map[string]bson.D{
 		"not primary":         {{Key: "errorCode", Value: 10107}},
@@ -136,15 +129,11 @@ func TestEveryCommandOfACommitMayFail(t *testing.T) {
 					continue
 				}
 				t.Run(command+"/"+name, func(t *testing.T) {
-					err := admin.RunCommand(t.Context(), bson.D{
-						{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: bson.D{{Key: "times", Value: 1}}},
-						{Key: "data", Value: failing(fault, command)},
-					}).Err()
-					if err != nil {
+					if err := fail(once, failing(fault, command)); err != nil {
 						t.Fatalf("set the fail point: %v", err)
 					}
 					add(t)
-					if err := off(); err != nil {
+					if err := fail("off", bson.D{}); err != nil {
 						t.Error(err)
 					}
 				})

@@ -33,6 +33,26 @@ func failing(fault bson.D, commands ...string) bson.D {
 	return append(bson.D{{Key: "failCommands", Value: commands}, {Key: "appName", Value: appName}}, fault...)
 }
 
+// failPoint returns what switches the fault of the server's commands, "off" by a mode or
+// for so many "times". A server without such faults, as mongod is unless it is told
+// otherwise, has the test skipped; the servers that .ci/run starts have them.
+func failPoint(t *testing.T) func(mode any, data bson.D) error {
+	t.Helper()
+	admin := rawClient(t, server(t)).Database("admin")
+	set := func(mode any, data bson.D) error {
+		return admin.RunCommand(context.WithoutCancel(t.Context()), bson.D{
+			{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: mode}, {Key: "data", Value: data},
+		}).Err()
+	}
+	if err := set("off", bson.D{}); err != nil {
+		t.Skipf("the server at %s has no fail points (mongod: --setParameter enableTestCommands=1): %v", serverVariable, err)
+	}
+	return set
+}
+
+// once is the mode of a fault that one command meets.
+var once = bson.D{{Key: "times", Value: 1}}
+
 // newDatabase returns a name that nobody else uses, of a database that is
 // dropped after the test.
 func newDatabase(tb testing.TB) string {

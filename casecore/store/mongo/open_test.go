@@ -141,15 +141,7 @@ func TestEveryWriteIsDurable(t *testing.T) {
 
 // A user who may log in but not write is told which role is missing.
 func TestRightsThatAreMissing(t *testing.T) {
-	admin := rawClient(t, server(t)).Database("admin")
-	fail := func(mode any, data bson.D) error {
-		return admin.RunCommand(context.WithoutCancel(t.Context()), bson.D{
-			{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: mode}, {Key: "data", Value: data},
-		}).Err()
-	}
-	if err := fail("off", bson.D{}); err != nil {
-		t.Skipf("the server at %s has no fail points: %v", serverVariable, err)
-	}
+	fail := failPoint(t)
 	for _, command := range []string{"listCollections", "create", "update", "createIndexes", "aggregate"} {
 		if err := fail(bson.D{{Key: "times", Value: 1}}, failing(bson.D{{Key: "errorCode", Value: 13}}, command)); err != nil {
 			t.Fatal(err)
@@ -226,16 +218,7 @@ func TestIndexIsFilledWhileOthersWrite(t *testing.T) {
 // When the change stream breaks, watchers look for themselves; then it goes on,
 // also when its history is lost.
 func TestChangeStreamBreaks(t *testing.T) {
-	uri := server(t)
-	admin := rawClient(t, uri).Database("admin")
-	fail := func(mode any, data bson.D) error {
-		return admin.RunCommand(context.WithoutCancel(t.Context()), bson.D{
-			{Key: "configureFailPoint", Value: "failCommand"}, {Key: "mode", Value: mode}, {Key: "data", Value: data},
-		}).Err()
-	}
-	if err := fail("off", bson.D{}); err != nil {
-		t.Skipf("the server at %s has no fail points: %v", serverVariable, err)
-	}
+	fail := failPoint(t)
 	name := newDatabase(t)
 	a := open(t, mongo.Options{Database: name}, tallies, marks)
 	b := open(t, mongo.Options{Database: name, Poll: 50 * time.Millisecond}, tallies, marks)
