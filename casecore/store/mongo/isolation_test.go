@@ -3,6 +3,7 @@ package mongo_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,5 +67,63 @@ func TestTwoNodesTakeThePlacesThereAre(t *testing.T) {
 	}
 	for _, s := range nodes {
 		t.Logf("%+v", s.Stats())
+	}
+}
+
+// A function has read two sums when another node adds to both at once and this one to the
+// first alone. When it runs again it finds what the other node did in both or in neither.
+func TestNewsOfAnotherNodeComesWhole(t *testing.T) {
+	name := newDatabase(t)
+	here := open(t, mongo.Options{Database: name}, sums)
+	there := open(t, mongo.Options{Database: name}, sums)
+	begin(t, here)
+	update := func(s store.Store, ids ...string) {
+		t.Helper()
+		if err := s.Update(t.Context(), func(tx store.Tx) error {
+			for _, id := range ids {
+				d, n, err := sumOf(tx, id)
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+				if _, err := tx.Put(sums, store.Doc{ID: id, Version: d.Version, Body: fmt.Appendf(nil, `{"N":%d}`, n.N+1)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(here, "other")
+	type view struct{ all, other int }
+	var views []view // of the function's runs, which follow one another
+	hasRead, goOn, end := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		end <- here.Update(t.Context(), func(tx store.Tx) error {
+			_, other, err := sumOf(tx, "other")
+			if err != nil {
+				return err
+			}
+			_, all, err := sumOf(tx, "all")
+			if err != nil {
+				return err
+			}
+			if views = append(views, view{all.N, other.N}); len(views) == 1 {
+				close(hasRead)
+				<-goOn
+			}
+			_, err = tx.Put(sums, store.Doc{ID: "seen", Body: []byte(`{}`)})
+			return err
+		})
+	}()
+	<-hasRead
+	update(there, "all", "other")
+	update(here, "all")
+	close(goOn)
+	if err := <-end; err != nil {
+		t.Fatal(err)
+	}
+	if want := []view{{0, 1}, {2, 2}}; !slices.Equal(views, want) {
+		t.Errorf("its runs have seen %v, want %v", views, want)
 	}
 }
