@@ -264,6 +264,71 @@ func TestChangeStreamBreaks(t *testing.T) {
 	}
 }
 
+// Somebody drops the collection that the stream follows: it is followed anew.
+func TestTheNodesAreDropped(t *testing.T) {
+	const poll = 100 * time.Millisecond
+	name := newDatabase(t)
+	a := open(t, mongo.Options{Database: name}, tallies, marks)
+	b := open(t, mongo.Options{Database: name, Poll: poll}, tallies, marks)
+	hints, err := b.Watch(t.Context(), tallies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := 0
+	// told reports whether a write is told of by its id.
+	told := func(wait time.Duration) bool {
+		t.Helper()
+		written++
+		if err := count(t.Context(), a, fmt.Sprint("write", written)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case h := <-hints:
+			return len(h.IDs) > 0 && !h.Missed
+		case <-time.After(wait):
+			return false
+		}
+	}
+	if !told(20 * time.Second) {
+		t.Fatal("the stream does not tell")
+	}
+	if err := rawClient(t, server(t)).Database(name).Collection("casewire.nodes").Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-hints; !h.Missed {
+		t.Fatalf("heard %v, want word that hints were missed", h)
+	}
+	for late := time.Now().Add(20 * time.Second); !told(poll); {
+		if time.Now().After(late) {
+			t.Fatal("it is not followed anew")
+		}
+	}
+}
+
+// A stream that breaks each time it is open is opened once in a while, not in a rush.
+func TestAStreamThatBreaksAtOnce(t *testing.T) {
+	fail := failPoint(t)
+	const poll, times = 50 * time.Millisecond, 5
+	s := open(t, mongo.Options{Database: newDatabase(t), Poll: poll}, tallies, marks)
+	hints, err := s.Watch(t.Context(), tallies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := fail("alwaysOn", failing(bson.D{{Key: "errorCode", Value: 286}}, "getMore")); err != nil {
+		t.Fatal(err)
+	}
+	for s.Stats().Missed < times {
+		<-hints
+	}
+	if err := fail("off", bson.D{}); err != nil {
+		t.Fatal(err)
+	}
+	if took, least := time.Since(began), (times-2)*poll; took < least {
+		t.Errorf("opened %d times in %v, want %v at least", times, took, least)
+	}
+}
+
 // The address of a server that asks for a login, for the tests of rights.
 const authVariable = "CASEWIRE_MONGODB_AUTH_URI"
 

@@ -63,13 +63,14 @@ func (st *stream) start(ctx context.Context) {
 func (st *stream) run(ctx context.Context) {
 	defer close(st.stopped)
 	for {
+		began := time.Now()
 		err := st.follow(ctx)
 		st.close(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		st.s.log.Warn("the change stream broke; watchers look for themselves until it is back", "err", err)
-		if !st.reopen(ctx) {
+		if !st.reopen(ctx, st.s.opts.Poll-time.Since(began)) {
 			return
 		}
 		st.s.log.Info("the change stream is back")
@@ -89,10 +90,11 @@ func (st *stream) close(ctx context.Context) {
 	_ = st.cs.Close(ctx) // the server forgets it by itself
 }
 
-// reopen tries until the stream is open again. What it did not bring meanwhile
-// shows to those who look.
-func (st *stream) reopen(ctx context.Context) bool {
-	poll := time.NewTimer(0)
+// reopen tries until the stream is open again, first after wait: one that breaks as soon
+// as it is open is no more work than one that cannot be opened. What it did not bring
+// meanwhile shows to those who look.
+func (st *stream) reopen(ctx context.Context, wait time.Duration) bool {
+	poll := time.NewTimer(max(0, wait))
 	defer poll.Stop()
 	for {
 		select {
@@ -157,6 +159,7 @@ func (st *stream) next(ctx context.Context, batch map[*table][]string) error {
 			return err
 		}
 		if st.cs.ID() == 0 {
+			st.token = nil // what it followed was dropped: there is nothing to go on from
 			return fmt.Errorf("the server ended it: %w", mongo.ErrClientDisconnected)
 		}
 		st.token = st.cs.ResumeToken()
