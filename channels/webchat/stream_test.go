@@ -203,7 +203,7 @@ func TestSlowClientIsClosedAlone(t *testing.T) {
 
 // A client that takes no frame in time is cut off.
 func TestDeadClientIsCutOff(t *testing.T) {
-	s := open(t, func(c *Config) { c.Times.Write = 50 * time.Millisecond })
+	s := open(t, func(c *Config) { c.Times.Write = 500 * time.Millisecond })
 	dead := s.narrow("")
 	dead.say("dead")
 	s.flood(s.visitorOf("dead"))

@@ -189,7 +189,7 @@ func TestAClaimIsMadeWithTheRightsOfTheMoment(t *testing.T) {
 
 // A half-open socket is found by silence: a client that never answers a ping.
 func TestASilentSocketIsGivenUp(t *testing.T) {
-	h := newHouse(t, live.Options{Ping: 20 * time.Millisecond, Pong: 200 * time.Millisecond}, "anna", "boris")
+	h := newHouse(t, live.Options{Ping: 50 * time.Millisecond, Pong: 2 * time.Second}, "anna", "boris")
 	h.hello("anna") // does not read, and so never answers a ping
 	alive, _ := h.hello("boris")
 	cards := make(chan string, 8)
