@@ -75,6 +75,7 @@ func onlyCase(tx store.Tx) (*casecore.Case, error) { return casecore.Cases.First
 // TestVerifyNamesWhatIsWrong promises that each fault is named with its place, and
 // that verify changes nothing and ends with 1.
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
+	whole := os.DirFS(aCase(t).data)
 	for name, tt := range map[string]struct {
 		spoil func(h hand)
 		words []string
@@ -223,7 +224,11 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := aCase(t)
+			t.Parallel()
+			h := hand{t, filepath.Join(t.TempDir(), "data")}
+			if err := os.CopyFS(h.data, whole); err != nil {
+				t.Fatal(err)
+			}
 			h.good(" 1 cases, 0 attachments of 0 bytes, 0 faults", "verify")
 			tt.spoil(h)
 			for range 2 {
