@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -102,8 +103,9 @@ type correspondent struct {
 	// whatever came after them may be late.
 	excused func(handle string) (texts []string, late bool)
 
-	mu   sync.Mutex
-	over <-chan struct{}
+	mu     sync.Mutex
+	over   <-chan struct{}
+	number string // of their first case, once it is known
 }
 
 func (c *correspondent) called() string            { return c.name }
@@ -183,13 +185,19 @@ func (c *correspondent) texts(from string, words ...string) []string {
 
 var caseShape = regexp.MustCompile(`CW-\d+`)
 
+// caseNumber is that of the first receipt. It stays: the receipt of a later case may
+// come before a first one that may be missing and is late.
 func (c *correspondent) caseNumber() string {
+	found := ""
 	for _, text := range c.texts("auto") {
-		if number := caseShape.FindString(text); number != "" {
-			return number
+		if found = caseShape.FindString(text); found != "" {
+			break
 		}
 	}
-	return ""
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number = cmp.Or(c.number, found)
+	return c.number
 }
 
 func (c *correspondent) has(text string) []string {

@@ -221,7 +221,10 @@ func (s *story) pictures(c *texter) deedFunc {
 		}
 	}
 	return func(ctx context.Context, _ bool) error {
-		o, _ := s.held(number)
+		o, _, err := s.keeper(number)
+		if err != nil {
+			return err
+		}
 		return s.until(ctx, fmt.Sprintf("%s holds %d files", number, want), func() (bool, error) {
 			seen, err := o.timeline(ctx, number)
 			return seen.files >= want, err
@@ -282,6 +285,15 @@ func (s *story) held(number string) (*worker, int64) {
 	return s.holder[number], s.claimNo[number]
 }
 
+// keeper is held for a case that somebody must have.
+func (s *story) keeper(number string) (*worker, int64, error) {
+	o, claimNo := s.held(number)
+	if o == nil {
+		return nil, 0, fmt.Errorf("nobody in the story has taken %s", number)
+	}
+	return o, claimNo, nil
+}
+
 func (s *story) claims(o *worker, number string) deedFunc {
 	return func(ctx context.Context, _ bool) error {
 		c, err := o.take(ctx, "/cases/"+number+"/claim", "")
@@ -316,7 +328,10 @@ func (s *story) says(v customer, what string, then func(ctx context.Context, tex
 	number, text, key := s.caseOf(v), fmt.Sprintf(fromOperator+"%s %d]", what, s.said), uuid.NewString()
 	said := false
 	return func(ctx context.Context, _ bool) error {
-		o, claimNo := s.held(number)
+		o, claimNo, err := s.keeper(number)
+		if err != nil {
+			return err
+		}
 		if !said {
 			r, err := o.say(ctx, what, number, text, key, claimNo)
 			if err != nil {
@@ -337,7 +352,10 @@ func (s *story) says(v customer, what string, then func(ctx context.Context, tex
 func (s *story) moves(v customer, status string, auto int) deedFunc {
 	number, moved := s.caseOf(v), false
 	return func(ctx context.Context, again bool) error {
-		o, claimNo := s.held(number)
+		o, claimNo, err := s.keeper(number)
+		if err != nil {
+			return err
+		}
 		if !moved {
 			if err := o.change(ctx, number, claimNo, status, again); err != nil {
 				return err
@@ -350,7 +368,10 @@ func (s *story) moves(v customer, status string, auto int) deedFunc {
 
 func (s *story) releases(number string) deedFunc {
 	return func(ctx context.Context, again bool) error {
-		o, claimNo := s.held(number)
+		o, claimNo, err := s.keeper(number)
+		if err != nil {
+			return err
+		}
 		return o.change(ctx, number, claimNo, "", again)
 	}
 }
