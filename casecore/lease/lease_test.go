@@ -55,7 +55,7 @@ func TestOneHolderAtATimeWithAGrowingFence(t *testing.T) {
 						t.Errorf("fence %d after %d", fence, before)
 					}
 					runs.Add(1)
-					time.Sleep(300 * time.Millisecond) // longer than its time: it is renewed
+					time.Sleep(300 * time.Millisecond) // of the bubble's clock, six times the lease: it is renewed
 					holders.Add(-1)
 					return nil
 				})

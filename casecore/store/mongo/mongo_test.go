@@ -3,6 +3,7 @@ package mongo_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -34,8 +35,9 @@ func failing(fault bson.D, commands ...string) bson.D {
 }
 
 // failPoint returns what switches the fault of the server's commands, "off" by a mode or
-// for so many "times". A server without such faults, as mongod is unless it is told
-// otherwise, has the test skipped; the servers that .ci/run starts have them.
+// for so many "times"; it is off after the test. A server without such faults, as mongod
+// is unless it is told otherwise, has the test skipped, or failed where
+// CASEWIRE_REALSERVERS=required as in .ci/run, whose servers have them.
 func failPoint(t *testing.T) func(mode any, data bson.D) error {
 	t.Helper()
 	admin := rawClient(t, server(t)).Database("admin")
@@ -45,8 +47,17 @@ func failPoint(t *testing.T) func(mode any, data bson.D) error {
 		}).Err()
 	}
 	if err := set("off", bson.D{}); err != nil {
-		t.Skipf("the server at %s has no fail points (mongod: --setParameter enableTestCommands=1): %v", serverVariable, err)
+		end := t.Skipf
+		if os.Getenv("CASEWIRE_REALSERVERS") == "required" {
+			end = t.Fatalf
+		}
+		end("the server at %s has no fail points (mongod: --setParameter enableTestCommands=1): %v", serverVariable, err)
 	}
+	t.Cleanup(func() {
+		if err := set("off", bson.D{}); err != nil {
+			t.Errorf("end the fault: %v", err)
+		}
+	})
 	return set
 }
 

@@ -63,15 +63,15 @@ func TestHalfOpen(t *testing.T) {
 	srv, h := provider(t, sandbox.Options{}), newHouse()
 	p := newProxy(t, srv.IMAP())
 	s := quick(t, p.addr())
-	s.Silence, s.Poll = 300*time.Millisecond, time.Hour
+	s.Silence, s.Poll = 2*time.Second, time.Hour
 	b, _ := run(t, s, h)
 	looked(t, b, 1)
 	p.mute.Store(true)
 	put(t, srv, "INBOX", "in the dark")
 	begun := time.Now()
 	eventually(t, "the end of the connection", func() bool { return b.count.reconnects.Load() > 0 })
-	if took := time.Since(begun); took > link.DefaultSilence/4 {
-		t.Errorf("noticed after %s, with a silence of %s", took, s.Silence)
+	if took := time.Since(begun); took > 2*s.Silence {
+		t.Errorf("noticed after %s, want about %s", took, s.Silence)
 	}
 	eventually(t, "bad health", func() bool { return !b.Health().OK })
 	p.mute.Store(false)
